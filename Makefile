@@ -1,0 +1,52 @@
+# Every target sets up what it needs; the first one creates .venv, later ones find it.
+SHELL := /bin/bash
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; do \
+    $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+MOJO_PORT := ports/mojo/build/adapter
+MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
+export MODULAR_CRASH_REPORTING_ENABLED := false
+export MODULAR_TELEMETRY_ENABLED := 0
+
+.PHONY: help demo test lint conformance bench mojo-port clean
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "tenuto needs Python 3.11 or later; none found. Set PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing into $(VENV) (once; about a minute and 2 GB)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(MOJO_PORT): $(MOJO_SOURCES) | $(INSTALLED)
+	@mkdir -p $(@D)
+	@echo "Building the Mojo port"
+	@cd ports/mojo && ../../$(BIN)/mojo build -j 1 -I . --fp-mode contract=off --target-cpu x86-64-v2 adapter.mojo -o build/adapter
+
+mojo-port: $(MOJO_PORT) ## build the Mojo port
+
+demo: $(INSTALLED) $(MOJO_PORT) ## train, kill -9, resume: the final files are identical
+	@$(BIN)/python examples/demo.py
+
+test: $(INSTALLED) $(MOJO_PORT) lint ## everything: lint, types, specification, conformance, tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, specification linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
+	@$(BIN)/tenuto spec lint
+
+conformance: $(INSTALLED) $(MOJO_PORT) ## judge the Python and the Mojo port
+	@$(BIN)/tenuto conformance run --port ports/python/port.toml
+	@$(BIN)/tenuto conformance run --port ports/mojo/port.toml
+
+bench: $(INSTALLED) ## measured ratios, both sides in one run
+	@$(BIN)/python -m benchmarks.run
+
+clean: ## remove what the targets made, but the environment
+	@rm -rf build ports/mojo/build checkpoints

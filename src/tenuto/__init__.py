@@ -1,0 +1,1 @@
+"""Training state held at its full value across interruption, machine and language."""
