@@ -1,1 +1,1 @@
-"""placeholder"""
+"""The Python reference: checkpoint codec and store, events, trainer."""

@@ -1,0 +1,213 @@
+"""From a document to the canonical bytes of its head, and the list of tensors that the head names.
+
+Pure. Segment data is not touched here: see `writer`.
+"""
+
+from __future__ import annotations
+
+import numbers
+from collections.abc import Mapping
+from typing import Any
+
+import msgpack
+import numpy as np
+
+from tenuto.reference.checkpoint.constants import (
+    CANONICAL_NAN,
+    DEPTH_LIMIT,
+    FEATURES,
+    HEAD_KEYS,
+    HEAD_LIMIT,
+    NODE_LIMIT,
+    RANK_LIMIT,
+    SEGMENT_BYTES,
+    SEGMENT_LIMIT,
+    TAIL_KEYS,
+    TENSOR_EXT,
+    TENSOR_LIMIT,
+)
+from tenuto.reference.checkpoint.tree import Document, StoredTensor, Tensor, Tree, refuse
+from tenuto.reference.errors import CheckpointError
+
+__all__ = ["encode_head", "pack", "segment_count"]
+
+
+def pack(value: Any) -> bytes:  # noqa: ANN401 - anything that msgpack packs
+    """Packs plain values in the shortest msgpack form.
+
+    Spec: CKPT-CANON-001.
+    """
+    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=False)
+    return packed
+
+
+def segment_count(size_bytes: int) -> int:
+    """Returns into how many segments a tensor of this size is cut.
+
+    Spec: CKPT-SEG-001, CKPT-VAL-007.
+    """
+    return -(-size_bytes // SEGMENT_BYTES)
+
+
+def encode_head(document: Document) -> tuple[bytes, tuple[Tensor | StoredTensor, ...]]:
+    """Encodes everything up to and with the key `segments`.
+
+    Args:
+        document: Holds the nine head keys; further keys follow them in sorted order.
+
+    Returns:
+        The head, and the tensors with elements in the order of their segments, each shared one once.
+
+    Raises:
+        CheckpointError: `missing_key`, `wrong_type`, `unsupported_feature`, `misplaced_key`, `unserializable_value` or a
+            code of a limit, phase `encode`.
+
+    Spec: CKPT-FILE-003, CKPT-SEG-002, CKPT-CANON-001, CKPT-CANON-002, CKPT-LIM-002.
+    """
+    _check_keys(document.head)
+    builder = _Builder()
+    builder.count(1)  # the top-level map
+    unknown = sorted(document.head.keys() - HEAD_KEYS.keys(), key=lambda key: _utf8(key, key))
+    parts = [_map_header(len(HEAD_KEYS) + len(unknown) + len(TAIL_KEYS))]
+    for key in (*HEAD_KEYS, *unknown):
+        builder.count(1)
+        parts += [pack(key), pack(builder.plain(document.head[key], key, 2))]
+    parts.append(pack(TAIL_KEYS[0]))
+    head = b"".join(parts)
+    if len(head) > HEAD_LIMIT:
+        raise _refuse("head_limit", f"size of the head: {len(head)} bytes; expected at most {HEAD_LIMIT}")
+    return head, tuple(builder.tensors)
+
+
+def _refuse(code: str, message: str) -> CheckpointError:
+    return refuse(code, message, phase="encode")
+
+
+def _map_header(count: int) -> bytes:
+    return bytes([0x80 | count]) if count < 16 else b"\xde" + count.to_bytes(2, "big")
+
+
+def _check_keys(head: dict[str, Tree]) -> None:
+    for key, kind in HEAD_KEYS.items():
+        if key not in head:
+            raise _refuse(
+                "missing_key", f"keys of the document: no {key!r}; expected all of {', '.join(HEAD_KEYS)}"
+            )
+        expected = {"str": str, "array": list | tuple, "map": Mapping, "tree": object}[kind]
+        if not isinstance(head[key], expected):  # type: ignore[arg-type]
+            raise _refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
+    metadata = head["metadata"]
+    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("origin"), Mapping):
+        raise _refuse("wrong_type", "metadata.origin: not there or not a map; expected a map")
+    for feature in head["requires"] or ():  # type: ignore[union-attr]
+        if feature not in FEATURES:
+            raise _refuse(
+                "unsupported_feature", f"requires: {feature!r}; expected a feature that this version writes"
+            )
+    for key in TAIL_KEYS:
+        if key in head:
+            raise _refuse(
+                "misplaced_key",
+                f"keys of the document: {key!r}; expected a key that the writer does not make",
+            )
+
+
+def _utf8(text: str, path: str) -> bytes:
+    try:
+        return text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise _refuse(
+            "unserializable_value", f"{path}: text with a lone surrogate; expected Unicode text"
+        ) from error
+
+
+class _Builder:
+    """Turns a tree into what msgpack packs, numbering segments and counting against the limits on the way."""
+
+    def __init__(self) -> None:
+        self.tensors: list[Tensor | StoredTensor] = []
+        self._numbers: dict[int, tuple[int, ...]] = {}
+        self._next_segment = 0
+        self._nodes = 0
+        self._ext_values = 0
+
+    def count(self, nodes: int) -> None:
+        self._nodes += nodes
+        if self._nodes > NODE_LIMIT:
+            raise _refuse(
+                "node_limit", f"values in the head: more than {NODE_LIMIT}; expected at most that many"
+            )
+
+    def plain(self, value: Any, path: str, depth: int) -> Any:  # noqa: ANN401 - from any value to what msgpack packs
+        self.count(1)
+        if value is None or isinstance(value, bool | bytes):
+            return value
+        if isinstance(value, str):
+            _utf8(value, path)
+            return str(value)
+        if isinstance(value, Mapping):
+            return self._map(value, path, depth)
+        if isinstance(value, list | tuple):
+            self._check_depth(path, depth)
+            return [self.plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
+        if isinstance(value, Tensor | StoredTensor):
+            return msgpack.ExtType(TENSOR_EXT, self._tensor(value, path))
+        return _scalar(value, path)
+
+    def _check_depth(self, path: str, depth: int) -> None:
+        if depth > DEPTH_LIMIT:
+            raise _refuse("depth_limit", f"{path}: depth {depth}; expected at most {DEPTH_LIMIT}")
+
+    def _map(self, value: Mapping[Any, Any], path: str, depth: int) -> dict[str, Any]:
+        self._check_depth(path, depth)
+        for key in value:
+            if not isinstance(key, str):
+                raise _refuse("key_not_string", f"{path}: key {key!r}; expected only str keys")
+        self.count(len(value))
+        keys = sorted(value, key=lambda key: _utf8(key, f"{path}.{key!r}"))
+        return {str(key): self.plain(value[key], f"{path}.{key}", depth + 1) for key in keys}
+
+    def _tensor(self, tensor: Tensor | StoredTensor, path: str) -> bytes:
+        self._ext_values += 1
+        if self._ext_values > TENSOR_LIMIT:
+            raise _refuse(
+                "tensor_limit", f"{path}: tensor number {self._ext_values}; expected at most {TENSOR_LIMIT}"
+            )
+        if len(tensor.shape) > RANK_LIMIT:
+            raise _refuse("rank_limit", f"{path}: rank {len(tensor.shape)}; expected at most {RANK_LIMIT}")
+        return pack([tensor.dtype, list(tensor.shape), self._segments(tensor, path)])
+
+    def _segments(self, tensor: Tensor | StoredTensor, path: str) -> tuple[int, ...]:
+        known = self._numbers.get(id(tensor))
+        if known is None:
+            first, self._next_segment = (
+                self._next_segment,
+                self._next_segment + segment_count(tensor.size_bytes),
+            )
+            if self._next_segment > SEGMENT_LIMIT:
+                raise _refuse(
+                    "segment_limit", f"{path}: more than {SEGMENT_LIMIT} segments; expected at most that many"
+                )
+            known = tuple(range(first, self._next_segment))
+            self._numbers[id(tensor)] = known
+            if known:
+                self.tensors.append(tensor)
+        return known
+
+
+def _scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 - any value is examined
+    if isinstance(value, np.bool_):
+        return bool(value)
+    if isinstance(value, numbers.Integral):
+        number = int(value)
+        if not -(2**63) <= number < 2**64:
+            raise _refuse("unserializable_value", f"{path}: {number}; expected an integer in [-2^63, 2^64)")
+        return number
+    if isinstance(value, float | np.floating):
+        real = float(value)
+        return CANONICAL_NAN if real != real else real  # noqa: PLR0124 - NaN is the one value that differs from itself
+    kinds = "nil, bool, int, float, str, bytes, list, dict or Tensor"
+    raise _refuse(
+        "unserializable_value",
+        f"{path}: {type(value).__module__}.{type(value).__qualname__}; expected {kinds}",
+    )

@@ -1,0 +1,119 @@
+"""Opening and reading checkpoint files: the shell around `reader`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import frozen
+
+from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, Source, open_checkpoint
+from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
+from tenuto.reference.checkpoint.tree import Document, refuse
+
+__all__ = ["FileSource", "io_refusals", "open_file", "read_checkpoint", "verify_checkpoint"]
+
+
+@frozen
+class FileSource:
+    """A file read in pieces on demand, so that opening a checkpoint reads its head and nothing else."""
+
+    ops: StorageOps
+    path: str
+    file: int
+    length: int
+
+    def read(self, offset: int, count: int) -> memoryview:
+        """Reads exactly `count` bytes."""
+        parts: list[bytes] = []
+        got = 0
+        while got < count:
+            with io_refusals(self.path):
+                part = self.ops.read(self.file, offset + got, count - got)
+            if not part:
+                raise refuse(
+                    "io_error", f"byte {offset + got}: end of file; expected {count - got} more bytes"
+                )
+            parts.append(part)
+            got += len(part)
+        return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
+
+
+@contextmanager
+def io_refusals(path: str) -> Iterator[None]:
+    """Turns the errors of reading a path into refusals.
+
+    Spec: CKPT-READ-006.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise refuse("file_not_found", f"{path}: no such file; expected a checkpoint") from error
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
+    except OSError as error:
+        raise refuse("io_error", f"{path}: {error.strerror or error}; expected to read it") from error
+
+
+@contextmanager
+def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> Iterator[OpenedCheckpoint]:
+    """Opens a checkpoint without reading its tensors; they can be read while the context lasts.
+
+    Raises:
+        CheckpointError: `file_not_found`, `not_a_file`, `io_error`, or what `open_checkpoint` refuses.
+
+    Spec: CKPT-READ-004, CKPT-READ-006.
+    """
+    ops, name = ops or PosixStorage(), os.fspath(path)
+    with io_refusals(name):
+        file = ops.open(name)
+    try:
+        with io_refusals(name):
+            source: Source = FileSource(ops, name, file, ops.size(file))
+        yield open_checkpoint(source)
+    finally:
+        ops.close(file)
+
+
+def read_checkpoint(
+    path: str | os.PathLike[str], *, verify: bool = True, ops: StorageOps | None = None
+) -> Document:
+    """Reads a checkpoint whole.
+
+    Args:
+        path: A file.
+        verify: Whether every byte is checked. Without it damaged tensors go unnoticed.
+        ops: The storage to read through.
+
+    Returns:
+        The document; its tensors are private, writable views of the mapped file: no copy is made, and writing to one changes
+        no file.
+
+    Raises:
+        CheckpointError: The code of the first check that fails.
+
+    Spec: CKPT-READ-001, CKPT-READ-006, CKPT-VAL-009.
+    """
+    ops, name = ops or PosixStorage(), os.fspath(path)
+    with io_refusals(name):
+        file = ops.open(name)
+        try:
+            view = ops.map(file) if ops.size(file) else memoryview(b"")  # an empty file cannot be mapped
+        finally:
+            ops.close(file)
+    return open_checkpoint(BufferSource(view)).document(verify=verify)
+
+
+def verify_checkpoint(path: str | os.PathLike[str], ops: StorageOps | None = None) -> OpenedCheckpoint:
+    """Checks every byte of a file, reading it in pieces of a few MiB.
+
+    Raises:
+        CheckpointError: The code of the first check that fails.
+
+    Spec: CKPT-READ-001.
+    """
+    with open_file(path, ops) as opened:
+        opened.check_frame()
+        opened.check_segments()
+        return opened

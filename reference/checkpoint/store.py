@@ -1,0 +1,247 @@
+"""The save protocol: a checkpoint is either whole and durable under its name, or it is not there.
+
+Step numbers are those of `spec/v1/60-run-directory.md`. Which files to write or delete is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+
+from attrs import field, frozen
+
+from tenuto.reference.checkpoint import files
+from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
+from tenuto.reference.checkpoint.tree import Document, refuse
+from tenuto.reference.checkpoint.writer import encode
+from tenuto.reference.errors import CheckpointError
+
+__all__ = ["Store", "write_checkpoint"]
+
+_GATHER_PIECES = 256  # well under the system's limit for one gathered write
+_GATHER_BYTES = 8 << 20
+_CODES = {
+    errno.ENOSPC: "disk_full",
+    errno.EDQUOT: "disk_full",
+    errno.EACCES: "not_writable",
+    errno.EPERM: "not_writable",
+    errno.EROFS: "not_writable",
+}
+
+
+def _failed(what: str, path: str, error: OSError) -> CheckpointError:
+    code = _CODES.get(error.errno or 0, "io_error")
+    return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
+
+
+@frozen
+class Store:
+    """Checkpoint files of one run in one folder.
+
+    Attributes:
+        folder: Where the files lie; made when first needed.
+        owner: Part of the temporary names, so that a run removes its own left-overs and nobody else's.
+        verify: Whether each file is read back from the device before it gets its name.
+        ops: The storage to work through.
+    """
+
+    folder: str = field(converter=os.fspath)
+    owner: str
+    verify: bool = True
+    ops: StorageOps = field(factory=PosixStorage)
+
+    def path(self, name: str) -> str:
+        """Returns the path of a name in the folder."""
+        return os.path.join(self.folder, name)
+
+    def save(self, name: str, document: Document) -> str:
+        """Writes a document durably under a name, replacing what had the name only when the new bytes are safe.
+
+        Returns:
+            The path. The file is acknowledged: it survives a crash at any later moment.
+
+        Raises:
+            CheckpointError: `disk_full`, `not_writable` or `io_error` (phase `io`), a code of phase `encode`, or what the
+                read-back finds. The old file is untouched and the temporary one removed.
+
+        Spec: STORE-SAVE-002 to STORE-SAVE-008.
+        """
+        pieces = encode(document)
+        first = next(pieces)  # refusals of the document come before any file is made
+        final, temporary = self.path(name), self._temporary(name)
+        try:
+            self.ops.make_folder(self.folder)
+            self._write(temporary, _chain(first, pieces))
+            if self.verify:
+                files.verify_checkpoint(temporary, self.ops)
+            self.ops.rename(temporary, final)
+            self.ops.sync_folder(self.folder)
+        except OSError as error:
+            self._discard(temporary)
+            raise _failed("saving", final, error) from error
+        except BaseException:
+            self._discard(temporary)
+            raise
+        return final
+
+    def add_name(self, existing: str, name: str, *, copy: bool = False) -> None:
+        """Gives a saved file a second name: a hard link, a copy where links fail.
+
+        Args:
+            existing: A name in the folder.
+            name: The second name; what had it is replaced.
+            copy: Whether to copy at once, for folders that are to be carried away.
+
+        Raises:
+            CheckpointError: As for `save`.
+
+        Spec: STORE-NAME-001, STORE-NAME-002.
+        """
+        source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
+        try:
+            if self.ops.identity(source) == self.ops.identity(final):
+                return  # renaming one name of a file to another does nothing and leaves both
+            if copy or not self._link(source, temporary):
+                self._write(temporary, iter([self._contents(source)]))
+            self.ops.rename(temporary, final)
+            self.ops.sync_folder(self.folder)
+        except OSError as error:
+            self._discard(temporary)
+            raise _failed("naming", final, error) from error
+
+    def rename(self, old: str, new: str) -> None:
+        """Moves a file out of the way of a new one.
+
+        Spec: STORE-NAME-003.
+        """
+        try:
+            self.ops.rename(self.path(old), self.path(new))
+            self.ops.sync_folder(self.folder)
+        except OSError as error:
+            raise _failed("renaming", self.path(old), error) from error
+
+    def delete(self, names: Sequence[str]) -> None:
+        """Removes names and returns when that is durable.
+
+        Spec: STORE-KEEP-002.
+        """
+        if not names:
+            return
+        try:
+            for name in names:
+                self.ops.unlink(self.path(name))
+            self.ops.sync_folder(self.folder)
+        except OSError as error:
+            raise _failed("deleting in", self.folder, error) from error
+
+    def names(self) -> list[str]:
+        """Returns the names in the folder that end in `.ckpt`, sorted; none if there is no folder."""
+        try:
+            return [
+                name
+                for name in self.ops.names(self.folder)
+                if name.endswith(".ckpt") and not name.startswith(".")
+            ]
+        except FileNotFoundError:
+            return []
+
+    def sweep(self) -> list[str]:
+        """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.
+
+        Spec: STORE-SAVE-009.
+        """
+        try:
+            left = [
+                name
+                for name in self.ops.names(self.folder)
+                if name.startswith(f".{self.owner}.") and name.endswith(".tmp")
+            ]
+        except FileNotFoundError:
+            return []
+        self.delete(left)
+        return left
+
+    def _temporary(self, name: str) -> str:
+        return self.path(f".{self.owner}.{name[:100]}.{secrets.token_hex(4)}.tmp")
+
+    def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
+        """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
+        file = self.ops.create(path)
+        try:
+            for batch in _batches(pieces):
+                _write_all(self.ops, file, batch)
+            self.ops.sync(file)
+            if self.verify:
+                self.ops.drop_cache(file)
+        finally:
+            self.ops.close(file)
+
+    def _link(self, existing: str, new: str) -> bool:
+        try:
+            self.ops.link(existing, new)
+        except OSError as error:
+            if error.errno in {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS}:
+                return False
+            raise
+        return True
+
+    def _contents(self, path: str) -> memoryview:
+        file = self.ops.open(path)
+        try:
+            return self.ops.map(file)
+        finally:
+            self.ops.close(file)
+
+    def _discard(self, path: str) -> None:
+        try:
+            self.ops.unlink(path)
+        except OSError:
+            return  # it was never made, or the disk is gone: the error that brought us here is the one to report
+
+
+def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: StorageOps | None = None) -> str:
+    """Writes a document durably to a path.
+
+    Raises:
+        CheckpointError: As for `Store.save`.
+
+    Spec: STORE-SAVE-002 to STORE-SAVE-008.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    return Store(folder, secrets.token_hex(4), ops=ops or PosixStorage()).save(name, document)
+
+
+def _chain(first: bytes | memoryview, rest: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+    yield first
+    yield from rest
+
+
+def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[memoryview]]:
+    """Groups small pieces, so that a file of many small tensors takes few system calls."""
+    batch: list[memoryview] = []
+    size = 0
+    for piece in pieces:
+        view = memoryview(piece)
+        if view.nbytes:
+            batch.append(view)
+            size += view.nbytes
+        if len(batch) >= _GATHER_PIECES or size >= _GATHER_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _write_all(ops: StorageOps, file: int, batch: list[memoryview]) -> None:
+    """Writes every byte of a batch, however little each call takes.
+
+    Spec: STORE-SAVE-003.
+    """
+    while batch:
+        taken = ops.write(file, batch)
+        while batch and taken >= batch[0].nbytes:
+            taken -= batch.pop(0).nbytes
+        if taken:
+            batch[0] = batch[0][taken:]

@@ -1,0 +1,124 @@
+"""The payload of a tensor value: `[dtype, shape, segments]`, read with bounds and checked against the segment table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import define
+
+from tenuto.reference.checkpoint.constants import DTYPES, RANK_LIMIT
+from tenuto.reference.checkpoint.table import Row
+from tenuto.reference.checkpoint.tree import StoredTensor, refuse
+from tenuto.reference.errors import CheckpointError
+
+__all__ = ["check_references", "parse_tensor"]
+
+_DIMENSION_MAX = 2**63 - 1
+_UNSIGNED = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
+_SIGNED = {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
+
+
+def _bad(what: str) -> CheckpointError:
+    return refuse("bad_tensor", f"tensor payload: {what}; expected [dtype, shape, segments]")
+
+
+@define
+class _Payload:
+    data: bytes
+    at: int = 0
+
+    def take(self, count: int) -> bytes:
+        if count > len(self.data) - self.at:
+            raise _bad("too short")
+        taken = self.data[self.at : self.at + count]
+        self.at += count
+        return taken
+
+    def length(self, fix: int, mask: int, forms: dict[int, int], what: str) -> int:
+        first = self.take(1)[0]
+        if first & ~mask == fix:
+            return first & mask
+        if first in forms:
+            return int.from_bytes(self.take(forms[first]), "big")
+        raise _bad(f"no {what}")
+
+    def unsigned(self) -> int:
+        first = self.take(1)[0]
+        if first < 0x80:
+            return first
+        if first in _UNSIGNED:
+            return int.from_bytes(self.take(_UNSIGNED[first]), "big")
+        value = int.from_bytes(self.take(_SIGNED[first]), "big", signed=True) if first in _SIGNED else -1
+        if value < 0:
+            raise _bad("no non-negative integer")
+        return value
+
+    def array(self, what: str) -> int:
+        count = self.length(0x90, 0x0F, {0xDC: 2, 0xDD: 4}, what)
+        if count > len(self.data) - self.at:
+            raise _bad(f"{what} longer than the payload")
+        return count
+
+
+def parse_tensor(data: bytes) -> StoredTensor:
+    """Parses the payload of an ext value of type 1.
+
+    Raises:
+        CheckpointError: `bad_tensor`, `unknown_dtype` or `rank_limit`.
+
+    Spec: CKPT-VAL-003, CKPT-VAL-004, CKPT-LIM-001.
+    """
+    payload = _Payload(data)
+    if payload.array("array of three") != 3:
+        raise _bad("another number of items")
+    raw = payload.take(payload.length(0xA0, 0x1F, {0xD9: 1, 0xDA: 2, 0xDB: 4}, "str for the dtype"))
+    shape = [payload.unsigned() for _ in range(payload.array("shape"))]
+    segments = [payload.unsigned() for _ in range(payload.array("segments"))]
+    if payload.at != len(data):
+        raise _bad(f"{len(data) - payload.at} bytes too many")
+    if any(size > _DIMENSION_MAX for size in shape):
+        raise _bad("a dimension of 2^63 or more")
+    try:
+        dtype = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _bad("dtype is not UTF-8") from error
+    if dtype not in DTYPES:
+        raise refuse("unknown_dtype", f"dtype of a tensor: {dtype!r}; expected one of {', '.join(DTYPES)}")
+    if len(shape) > RANK_LIMIT:
+        raise refuse("rank_limit", f"rank of a tensor: {len(shape)}; expected at most {RANK_LIMIT}")
+    return StoredTensor(dtype, tuple(shape), tuple(segments))
+
+
+def check_references(tensors: Iterable[tuple[str, StoredTensor]], rows: tuple[Row, ...]) -> None:
+    """Checks what the tensors name against the segment table.
+
+    Raises:
+        CheckpointError: `bad_segment_ref`, `size_mismatch` or `unreferenced_segment`.
+
+    Spec: CKPT-VAL-006, CKPT-VAL-007, CKPT-VAL-010, CKPT-VAL-011.
+    """
+    owners: dict[int, StoredTensor] = {}
+    for path, tensor in tensors:
+        for number in tensor.segments:
+            if number >= len(rows):
+                raise refuse("bad_segment_ref", f"{path}: segment {number}; expected less than {len(rows)}")
+        if len(set(tensor.segments)) != len(tensor.segments):
+            raise refuse("bad_segment_ref", f"{path}: names a segment twice; expected each once")
+        for number in tensor.segments:
+            _check_owner(path, tensor, owners.setdefault(number, tensor))
+        size = sum(rows[number].raw_bytes for number in tensor.segments)
+        if size != tensor.size_bytes:
+            raise refuse(
+                "size_mismatch", f"{path}: {size} bytes in its segments; expected {tensor.size_bytes}"
+            )
+    if len(owners) != len(rows):
+        lost = next(number for number in range(len(rows)) if number not in owners)
+        raise refuse("unreferenced_segment", f"segment {lost}: named by no tensor; expected at least one")
+
+
+def _check_owner(path: str, tensor: StoredTensor, owner: StoredTensor) -> None:
+    same = (tensor.dtype, tensor.shape, tensor.segments) == (owner.dtype, owner.shape, owner.segments)
+    if not same:
+        raise refuse(
+            "bad_segment_ref", f"{path}: shares a segment with a tensor that differs; expected equal tensors"
+        )

@@ -1,0 +1,116 @@
+"""The values that a checkpoint holds: trees of plain data and tensors. Knows no file and no framework."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from tenuto.reference.checkpoint.constants import DTYPES, PHASE_OF
+from tenuto.reference.errors import CheckpointError
+
+__all__ = ["Document", "StoredTensor", "Tensor", "Tree", "byte_size", "map_tensors", "refuse", "tensors_of"]
+
+Tree: TypeAlias = (
+    "None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor"
+)
+
+
+def refuse(code: str, message: str, *, phase: str | None = None) -> CheckpointError:
+    """Returns the error for a code, in the phase that the specification gives it unless one is named."""
+    return CheckpointError(code, message, phase=phase or PHASE_OF[code])
+
+
+def byte_size(dtype: str, shape: tuple[int, ...]) -> int:
+    """Returns the size of a tensor in bytes, computed without wrapping.
+
+    Spec: CKPT-VAL-006.
+    """
+    return math.prod(shape) * DTYPES[dtype]
+
+
+@frozen(eq=False)
+class Tensor:
+    """A tensor as bytes. Two places of a tree that hold the same object share their storage.
+
+    Attributes:
+        dtype: A name of the format's list, such as `float32`.
+        shape: Sizes, at most 32 of them.
+        data: Bytes-like, little-endian, C order, exactly `byte_size(dtype, shape)` bytes. Borrowed: it may be a view of
+            live memory or of a mapped file.
+
+    Raises:
+        CheckpointError: `unknown_dtype` or `size_mismatch`, phase `encode`.
+
+    Spec: CKPT-VAL-004, CKPT-VAL-005, CKPT-VAL-008.
+    """
+
+    dtype: str
+    shape: tuple[int, ...] = field(converter=tuple)
+    data: memoryview = field(converter=lambda data: memoryview(data).cast("B"))
+
+    def __attrs_post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            message = f"dtype of a tensor: {self.dtype!r}; expected one of {', '.join(DTYPES)}"
+            raise refuse("unknown_dtype", message, phase="encode")
+        size = byte_size(self.dtype, self.shape)
+        if self.data.nbytes != size:
+            message = f"data of a {self.dtype} tensor of shape {self.shape}: {self.data.nbytes} bytes; expected {size}"
+            raise refuse("size_mismatch", message, phase="encode")
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the data in bytes."""
+        return self.data.nbytes
+
+
+@frozen(eq=False)
+class StoredTensor:
+    """A tensor of an opened file whose bytes have not been touched: dtype, shape and segment numbers."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    segments: tuple[int, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the data in bytes."""
+        return byte_size(self.dtype, self.shape)
+
+
+@frozen
+class Document:
+    """The contents of one checkpoint, as plain data.
+
+    Attributes:
+        head: The head keys of the file (`version` to `trainer_state`) and any key that this version does not know.
+        canonical: Whether the file that it was read from was canonical; true for a document made in memory.
+    """
+
+    head: dict[str, Tree]
+    canonical: bool = True
+
+
+def tensors_of(tree: Tree, path: str = "") -> Iterator[tuple[str, Tensor | StoredTensor]]:
+    """Yields every tensor with its dotted path, depth first in the order of the tree."""
+    if isinstance(tree, Tensor | StoredTensor):
+        yield path, tree
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from tensors_of(value, f"{path}.{key}" if path else key)
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            yield from tensors_of(value, f"{path}[{index}]")
+
+
+def map_tensors(tree: Tree, convert: Callable[[Tensor | StoredTensor], Tree]) -> Tree:
+    """Returns a copy of the tree in which every tensor is replaced by what `convert` makes of it."""
+    if isinstance(tree, Tensor | StoredTensor):
+        return convert(tree)
+    if isinstance(tree, dict):
+        return {key: map_tensors(value, convert) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [map_tensors(value, convert) for value in tree]
+    return tree

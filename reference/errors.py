@@ -1,0 +1,64 @@
+"""The errors of tenuto: one class per kind of trouble, a stable code on each.
+
+Codes and phases are words of the specification; message texts are not. A message reads
+`<what>: <got>; expected <rule>`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"]
+
+
+class TenutoError(Exception):
+    """Any refusal or failure that tenuto reports itself.
+
+    Attributes:
+        code: The stable code, a word of the specification.
+        phase: Where it was noticed: `open`, `head`, `framing`, `segment`, `encode`, `io`, `config`,
+            `restore` or `train`.
+
+    Spec: CKPT-READ-005.
+    """
+
+    def __init__(self, code: str, message: str, *, phase: str) -> None:
+        super().__init__(f"{message} [{code}]")
+        self.code = code
+        self.phase = phase
+
+
+class CheckpointError(TenutoError):
+    """A checkpoint that cannot be read, written, found or deleted."""
+
+
+class ConfigError(TenutoError):
+    """A setting that tenuto refuses, always in phase `config`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message, phase="config")
+
+
+class RestoreError(TenutoError):
+    """A state that does not fit the live objects, always in phase `restore`.
+
+    Attributes:
+        mismatches: Every mismatch found, each with the path of the offending item.
+    """
+
+    def __init__(self, code: str, message: str, mismatches: tuple[str, ...] = ()) -> None:
+        lines = "".join(f"\n  {mismatch}" for mismatch in mismatches)
+        super().__init__(code, message + lines, phase="restore")
+        self.mismatches = mismatches
+
+
+class TrainingInterrupted(TenutoError):  # noqa: N818 - the name that users of the failure contract know
+    """Training was asked to stop from outside and has stopped in order.
+
+    Attributes:
+        exit_code: What the process should exit with: 143 after SIGTERM.
+
+    Spec: TR-FAIL-004.
+    """
+
+    def __init__(self, message: str, *, exit_code: int) -> None:
+        super().__init__("training_interrupted", message, phase="train")
+        self.exit_code = exit_code
