@@ -90,20 +90,16 @@ def _map_header(count: int) -> bytes:
 def _check_keys(head: dict[str, Tree]) -> None:
     for key, kind in HEAD_KEYS.items():
         if key not in head:
-            raise _refuse(
-                "missing_key", f"keys of the document: no {key!r}; expected all of {', '.join(HEAD_KEYS)}"
-            )
+            raise _refuse("missing_key", f"keys of the document: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
         expected = {"str": str, "array": list | tuple, "map": Mapping, "tree": object}[kind]
-        if not isinstance(head[key], expected):  # type: ignore[arg-type]
+        if not isinstance(head[key], expected):
             raise _refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
     metadata = head["metadata"]
     if not isinstance(metadata, Mapping) or not isinstance(metadata.get("origin"), Mapping):
         raise _refuse("wrong_type", "metadata.origin: not there or not a map; expected a map")
     for feature in head["requires"] or ():  # type: ignore[union-attr]
         if feature not in FEATURES:
-            raise _refuse(
-                "unsupported_feature", f"requires: {feature!r}; expected a feature that this version writes"
-            )
+            raise _refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version writes")
     for key in TAIL_KEYS:
         if key in head:
             raise _refuse(
@@ -116,9 +112,7 @@ def _utf8(text: str, path: str) -> bytes:
     try:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise _refuse(
-            "unserializable_value", f"{path}: text with a lone surrogate; expected Unicode text"
-        ) from error
+        raise _refuse("unserializable_value", f"{path}: text with a lone surrogate; expected Unicode text") from error
 
 
 class _Builder:
@@ -134,9 +128,7 @@ class _Builder:
     def count(self, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > NODE_LIMIT:
-            raise _refuse(
-                "node_limit", f"values in the head: more than {NODE_LIMIT}; expected at most that many"
-            )
+            raise _refuse("node_limit", f"values in the head: more than {NODE_LIMIT}; expected at most that many")
 
     def plain(self, value: Any, path: str, depth: int) -> Any:  # noqa: ANN401 - from any value to what msgpack packs
         self.count(1)
@@ -170,9 +162,7 @@ class _Builder:
     def _tensor(self, tensor: Tensor | StoredTensor, path: str) -> bytes:
         self._ext_values += 1
         if self._ext_values > TENSOR_LIMIT:
-            raise _refuse(
-                "tensor_limit", f"{path}: tensor number {self._ext_values}; expected at most {TENSOR_LIMIT}"
-            )
+            raise _refuse("tensor_limit", f"{path}: tensor number {self._ext_values}; expected at most {TENSOR_LIMIT}")
         if len(tensor.shape) > RANK_LIMIT:
             raise _refuse("rank_limit", f"{path}: rank {len(tensor.shape)}; expected at most {RANK_LIMIT}")
         return pack([tensor.dtype, list(tensor.shape), self._segments(tensor, path)])

@@ -32,9 +32,7 @@ class FileSource:
             with io_refusals(self.path):
                 part = self.ops.read(self.file, offset + got, count - got)
             if not part:
-                raise refuse(
-                    "io_error", f"byte {offset + got}: end of file; expected {count - got} more bytes"
-                )
+                raise refuse("io_error", f"byte {offset + got}: end of file; expected {count - got} more bytes")
             parts.append(part)
             got += len(part)
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -76,9 +74,7 @@ def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> It
         ops.close(file)
 
 
-def read_checkpoint(
-    path: str | os.PathLike[str], *, verify: bool = True, ops: StorageOps | None = None
-) -> Document:
+def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: StorageOps | None = None) -> Document:
     """Reads a checkpoint whole.
 
     Args:

@@ -59,7 +59,9 @@ _KINDS: Final[dict[str, tuple[type, ...]]] = {
 class Source(Protocol):
     """Random access to the bytes of one file."""
 
-    length: int
+    @property
+    def length(self) -> int:
+        """Size in bytes."""
 
     def read(self, offset: int, count: int) -> memoryview:
         """Returns exactly `count` bytes; both are inside the file."""
@@ -141,9 +143,7 @@ class OpenedCheckpoint:
         for number, row in enumerate(self.rows):
             digest = xxhash.xxh64()
             for start in range(0, row.stored_bytes, _PIECE_BYTES):
-                digest.update(
-                    self.source.read(row.offset + start, min(_PIECE_BYTES, row.stored_bytes - start))
-                )
+                digest.update(self.source.read(row.offset + start, min(_PIECE_BYTES, row.stored_bytes - start)))
             self._compare(number, digest.intdigest())
 
     def _checked(self, number: int) -> memoryview:
@@ -189,9 +189,7 @@ class OpenedCheckpoint:
                 made[id(stored)] = Tensor(stored.dtype, stored.shape, data)
             return made[id(stored)]
 
-        return Document(
-            {key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical
-        )
+        return Document({key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical)
 
     @cached_property
     def is_canonical(self) -> bool:
@@ -228,9 +226,7 @@ def open_checkpoint(source: Source) -> OpenedCheckpoint:
         )
     head = _parse_head(head_bytes)
     rows = table.parse_table(table_bytes)
-    tensors.check_references(
-        ((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows
-    )
+    tensors.check_references(((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows)
     return OpenedCheckpoint(source, head, rows, trailer, head_bytes)
 
 
@@ -238,9 +234,7 @@ def _check_ends(source: Source) -> table.Trailer:
     """Steps 1 to 7: size, first pair, magic, sizes in the trailer."""
     length = source.length
     if length < FILE_MIN_BYTES:
-        raise refuse(
-            "file_too_small", f"size of the file: {length} bytes; expected at least {FILE_MIN_BYTES}"
-        )
+        raise refuse("file_too_small", f"size of the file: {length} bytes; expected at least {FILE_MIN_BYTES}")
     _check_version(bytes(source.read(0, _FIRST_PAIR_MAX_BYTES)))
     trailer = table.Trailer.unpack(bytes(source.read(length - TRAILER_BYTES, TRAILER_BYTES)))
     if trailer.magic != MAGIC:
@@ -250,16 +244,13 @@ def _check_ends(source: Source) -> table.Trailer:
         raise refuse("wrong_length", f"size of the file: {length} bytes; expected {trailer.file_length}")
     keys = 1 + len(table.TABLE_KEY)
     ordered = (
-        13 <= trailer.head_length <= trailer.table_offset - keys
-        and trailer.table_offset <= length - _TAIL_BYTES - 1
+        13 <= trailer.head_length <= trailer.table_offset - keys and trailer.table_offset <= length - _TAIL_BYTES - 1
     )
     if not ordered:
         sizes = f"head_length {trailer.head_length}, table_offset {trailer.table_offset}"
         raise refuse("bad_trailer", f"trailer: {sizes}; expected them in order inside {length} bytes")
     if trailer.head_length > HEAD_LIMIT:
-        raise refuse(
-            "head_limit", f"size of the head: {trailer.head_length} bytes; expected at most {HEAD_LIMIT}"
-        )
+        raise refuse("head_limit", f"size of the head: {trailer.head_length} bytes; expected at most {HEAD_LIMIT}")
     return trailer
 
 
@@ -292,9 +283,7 @@ def _parse_head(head: memoryview) -> dict[str, Tree]:
     found = scan.scan_head(head)
     for key in HEAD_KEYS:
         if key not in found.spans:
-            raise refuse(
-                "missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}"
-            )
+            raise refuse("missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
     early = [key for key in TAIL_KEYS if key in found.spans]
     if early or found.last_key != TAIL_KEYS[0] or found.end != len(head):
         raise refuse(
@@ -361,9 +350,7 @@ def _check_kinds(head: dict[str, Any]) -> None:
         raise refuse("wrong_type", "requires: not an array of str; expected one")
     for feature in requires:
         if feature not in FEATURES:
-            raise refuse(
-                "unsupported_feature", f"requires: {feature!r}; expected a feature that this version reads"
-            )
+            raise refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version reads")
     for key, kind in HEAD_KEYS.items():
         if not isinstance(head[key], _KINDS[kind]):
             raise refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")

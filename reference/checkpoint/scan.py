@@ -82,9 +82,7 @@ class _Cursor:
         """Reads one header: the kind, and its length, count or payload size, all compared with what remains."""
         self.nodes += 1
         if self.nodes > NODE_LIMIT:
-            raise refuse(
-                "node_limit", f"byte {self.at}: value number {self.nodes}; expected at most {NODE_LIMIT}"
-            )
+            raise refuse("node_limit", f"byte {self.at}: value number {self.nodes}; expected at most {NODE_LIMIT}")
         start, remaining = self.at, len(self.head) - self.at
         if remaining < 1:
             raise _overrun(start)
@@ -111,9 +109,7 @@ class _Cursor:
             raise refuse("key_not_string", f"byte {start}: a map key of another kind; expected a str")
         key = self.text(length)
         if key in seen:
-            raise refuse(
-                "duplicate_key", f"byte {start}: key {key.decode()!r} again; expected each key of a map once"
-            )
+            raise refuse("duplicate_key", f"byte {start}: key {key.decode()!r} again; expected each key of a map once")
         seen.add(key)
         return key
 
@@ -161,18 +157,14 @@ class _Cursor:
             kind, length = self.header()
             if kind in {_ARRAY, _MAP}:
                 if depth + len(stack) - 1 > DEPTH_LIMIT:
-                    raise refuse(
-                        "depth_limit", f"byte {start}: nested too deep; expected at most {DEPTH_LIMIT} levels"
-                    )
+                    raise refuse("depth_limit", f"byte {start}: nested too deep; expected at most {DEPTH_LIMIT} levels")
                 stack.append(_Level(length, set() if kind == _MAP else None))
             else:
                 self.leaf(kind, length)
 
 
 def _overrun(at: int) -> Exception:
-    return refuse(
-        "length_overrun", f"byte {at}: a value that goes on past the head; expected it to end inside"
-    )
+    return refuse("length_overrun", f"byte {at}: a value that goes on past the head; expected it to end inside")
 
 
 def scan_head(head: memoryview) -> HeadScan:

@@ -139,11 +139,7 @@ class Store:
     def names(self) -> list[str]:
         """Returns the names in the folder that end in `.ckpt`, sorted; none if there is no folder."""
         try:
-            return [
-                name
-                for name in self.ops.names(self.folder)
-                if name.endswith(".ckpt") and not name.startswith(".")
-            ]
+            return [name for name in self.ops.names(self.folder) if name.endswith(".ckpt") and not name.startswith(".")]
         except FileNotFoundError:
             return []
 

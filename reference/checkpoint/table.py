@@ -128,9 +128,7 @@ def parse_table(data: memoryview) -> tuple[Row, ...]:
     if count > SEGMENT_LIMIT:
         raise refuse("segment_limit", f"rows of the segment table: {count}; expected at most {SEGMENT_LIMIT}")
     if count * _ROW_BYTES_MIN > len(data) - at:
-        raise refuse(
-            "bad_segment_table", f"segment table: {count} rows in {len(data)} bytes; expected room for them"
-        )
+        raise refuse("bad_segment_table", f"segment table: {count} rows in {len(data)} bytes; expected room for them")
     rows = tuple(_rows(data, at, count))
     if pack_table(rows) != data:
         raise refuse("bad_segment_table", "segment table: not in canonical form; expected the shortest form")
@@ -163,9 +161,7 @@ def _rows(data: memoryview, at: int, count: int) -> Iterator[Row]:
         for _ in range(5):
             size = _UNSIGNED.get(raw[at]) if at < len(raw) else 0
             if size == 0 or (size is None and raw[at] >= 0x80) or at + 1 + (size or 0) > len(raw):
-                raise refuse(
-                    "bad_segment_table", f"segment table, row {number}: no unsigned integer; expected five"
-                )
+                raise refuse("bad_segment_table", f"segment table, row {number}: no unsigned integer; expected five")
             fields.append(raw[at] if size is None else int.from_bytes(raw[at + 1 : at + 1 + size], "big"))
             at += 1 + (size or 0)
         yield Row(*fields)

@@ -108,9 +108,7 @@ def check_references(tensors: Iterable[tuple[str, StoredTensor]], rows: tuple[Ro
             _check_owner(path, tensor, owners.setdefault(number, tensor))
         size = sum(rows[number].raw_bytes for number in tensor.segments)
         if size != tensor.size_bytes:
-            raise refuse(
-                "size_mismatch", f"{path}: {size} bytes in its segments; expected {tensor.size_bytes}"
-            )
+            raise refuse("size_mismatch", f"{path}: {size} bytes in its segments; expected {tensor.size_bytes}")
     if len(owners) != len(rows):
         lost = next(number for number in range(len(rows)) if number not in owners)
         raise refuse("unreferenced_segment", f"segment {lost}: named by no tensor; expected at least one")
@@ -119,6 +117,4 @@ def check_references(tensors: Iterable[tuple[str, StoredTensor]], rows: tuple[Ro
 def _check_owner(path: str, tensor: StoredTensor, owner: StoredTensor) -> None:
     same = (tensor.dtype, tensor.shape, tensor.segments) == (owner.dtype, owner.shape, owner.segments)
     if not same:
-        raise refuse(
-            "bad_segment_ref", f"{path}: shares a segment with a tensor that differs; expected equal tensors"
-        )
+        raise refuse("bad_segment_ref", f"{path}: shares a segment with a tensor that differs; expected equal tensors")

@@ -7,15 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from attrs import field, frozen
+from typing_extensions import Buffer
 
 from tenuto.reference.checkpoint.constants import DTYPES, PHASE_OF
 from tenuto.reference.errors import CheckpointError
 
 __all__ = ["Document", "StoredTensor", "Tensor", "Tree", "byte_size", "map_tensors", "refuse", "tensors_of"]
 
-Tree: TypeAlias = (
-    "None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor"
-)
+Tree: TypeAlias = "None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor"
 
 
 def refuse(code: str, message: str, *, phase: str | None = None) -> CheckpointError:
@@ -29,6 +28,11 @@ def byte_size(dtype: str, shape: tuple[int, ...]) -> int:
     Spec: CKPT-VAL-006.
     """
     return math.prod(shape) * DTYPES[dtype]
+
+
+def _as_bytes(data: Buffer) -> memoryview:
+    view = memoryview(data)
+    return view.cast("B") if view.nbytes else memoryview(b"")  # a view with a zero in its shape has no cast
 
 
 @frozen(eq=False)
@@ -48,8 +52,8 @@ class Tensor:
     """
 
     dtype: str
-    shape: tuple[int, ...] = field(converter=tuple)
-    data: memoryview = field(converter=lambda data: memoryview(data).cast("B"))
+    shape: tuple[int, ...]
+    data: memoryview = field(converter=_as_bytes)
 
     def __attrs_post_init__(self) -> None:
         if self.dtype not in DTYPES:

@@ -72,8 +72,6 @@ def _cut(tensor: Tensor) -> Iterator[memoryview]:
 
 
 def _trailer(head: bytes, packed: bytes, table_offset: int) -> table.Trailer:
-    length = (
-        table_offset + len(packed) + len(table.TRAILER_KEY_AND_HEADER) + len(table.Trailer(0, 0, 0, 0).pack())
-    )
+    length = table_offset + len(packed) + len(table.TRAILER_KEY_AND_HEADER) + len(table.Trailer(0, 0, 0, 0).pack())
     unsigned = table.Trailer(len(head), table_offset, length, 0)
     return table.Trailer(len(head), table_offset, length, table.frame_digest(head, packed, unsigned))
