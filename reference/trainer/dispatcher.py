@@ -1,0 +1,97 @@
+"""Calls the hooks of the callbacks, in two phases. Knows nothing of training."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+from tenuto.reference.checkpoint.tree import Tree
+from tenuto.reference.errors import ConfigError
+from tenuto.reference.events.contexts import Context
+from tenuto.reference.events.hooks import Hook
+from tenuto.reference.events.listener import Listener
+
+__all__ = ["Dispatcher"]
+
+_Method = Callable[[Context], None]
+
+
+class Dispatcher:
+    """The callbacks of one trainer.
+
+    Args:
+        listeners: In the order of registration.
+
+    Raises:
+        ConfigError: `duplicate_state_key`.
+
+    Spec: CB-ORDER-001, CB-STATE-002.
+    """
+
+    def __init__(self, listeners: Sequence[Listener]) -> None:
+        ordered = sorted(listeners, key=lambda listener: listener.phase != "observe")  # stable: registration order stays
+        self.listeners: tuple[Listener, ...] = tuple(ordered)
+        self._methods: dict[Hook, tuple[_Method, ...]] = {
+            hook: tuple(getattr(listener, hook.value) for listener in ordered if listener.handles(hook)) for hook in Hook
+        }
+
+    def has(self, hook: Hook) -> bool:
+        """Returns whether anything is called at a hook."""
+        return bool(self._methods[hook])
+
+    def dispatch(self, hook: Hook, context: Context) -> None:
+        """Calls the hook of every callback; an exception ends the round.
+
+        Spec: CB-FAIL-001.
+        """
+        for method in self._methods[hook]:
+            method(context)
+
+    def dispatch_to_all(self, hook: Hook, context: Context) -> list[Exception]:
+        """Calls the hook of every callback whatever happens, and returns what they raised.
+
+        Spec: CB-FAIL-002, CB-FAIL-003.
+        """
+        errors: list[Exception] = []
+        for method in self._methods[hook]:
+            try:
+                method(context)
+            except Exception as error:  # noqa: BLE001 - the contract: every callback is called, every error reported
+                errors.append(error)
+        return errors
+
+    def capture(self) -> dict[str, Tree]:
+        """Returns the states of the callbacks by their keys.
+
+        Spec: CB-STATE-001, CB-STATE-002.
+        """
+        states = [(listener.state_key, listener.state_dict()) for listener in self.listeners]
+        used = Counter(key for key, state in states if state)
+        for key, count in used.items():
+            if count > 1:
+                raise ConfigError("duplicate_state_key", f"state_key {key!r}: used by {count} callbacks; expected one each")
+        return {key: state for key, state in states if state}
+
+    def restore(self, states: dict[str, Tree]) -> Callable[[], None]:
+        """Hands each callback its saved state.
+
+        Returns:
+            A function that gives every callback its former state back.
+
+        Spec: CB-STATE-003, TR-REST-002.
+        """
+        former = [(listener, listener.state_dict()) for listener in self.listeners]
+
+        def undo() -> None:
+            for listener, state in former:
+                listener.load_state_dict(state)
+
+        try:
+            for listener in self.listeners:
+                state = states.get(listener.state_key)
+                if isinstance(state, dict):
+                    listener.load_state_dict(state)
+        except BaseException:
+            undo()
+            raise
+        return undo

@@ -1,0 +1,61 @@
+"""Ctrl-C and SIGTERM during training: the handlers set a flag, the loop asks."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from types import FrameType, TracebackType
+from typing import Any
+
+from tenuto.reference.errors import TrainingInterrupted
+
+__all__ = ["SignalWatch"]
+
+_log = logging.getLogger("tenuto")
+_EXIT_CODE_SIGTERM = 143
+
+
+class SignalWatch:
+    """Handlers for the time of a training.
+
+    Spec: TR-FAIL-003 to TR-FAIL-006.
+    """
+
+    def __init__(self) -> None:
+        self._pending: signal.Signals | None = None
+        self._former: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> SignalWatch:
+        if threading.current_thread() is not threading.main_thread():
+            _log.warning("not in the main thread: Ctrl-C and SIGTERM end training without an emergency checkpoint")
+            return self
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._former[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
+        if self._pending is signal.SIGINT and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self._pending = self._pending or signal.Signals(number)
+
+    def poll(self) -> None:
+        """Ends training if a signal has arrived.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C.
+            TrainingInterrupted: After SIGTERM.
+        """
+        if self._pending is signal.SIGINT:
+            raise KeyboardInterrupt
+        if self._pending is signal.SIGTERM:
+            raise TrainingInterrupted("training stopped by SIGTERM", exit_code=_EXIT_CODE_SIGTERM)
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether a signal has arrived."""
+        return self._pending is not None

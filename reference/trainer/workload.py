@@ -1,0 +1,70 @@
+"""What the trainer drives. PyTorch is one workload; the reference workload of the specification will be another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from attrs import frozen
+
+from tenuto.reference.checkpoint.tree import Tree
+
+__all__ = ["Workload", "WorkloadState"]
+
+
+@frozen
+class WorkloadState:
+    """The four parts of a document that belong to the workload."""
+
+    model_state: Tree
+    optimizer_state: dict[str, Tree]
+    scheduler_state: dict[str, Tree]
+    rng_state: dict[str, Tree]
+
+
+class Workload(Protocol):
+    """Model, data, optimizers and generators behind one small interface."""
+
+    def config(self) -> dict[str, Tree]:
+        """Returns the settings that belong in the file: nothing that depends on host, path or clock."""
+
+    def architecture(self) -> dict[str, Tree]:
+        """Returns a description of the model in plain text, with a `fingerprint`."""
+
+    def open_epoch(self, epoch: int, skip_batches: int) -> None:
+        """Starts an epoch, leaving out batches that were already trained on, without loading them."""
+
+    def next_batch(self) -> Any | None:  # noqa: ANN401 - only the workload knows what a batch is
+        """Loads the next batch; None at the end of the epoch. Leaves the generators as they were."""
+
+    def train_on(self, batch: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as above
+        """Makes one update and returns the metrics of the batch."""
+
+    def has_validation(self) -> bool:
+        """Returns whether there is anything to validate on."""
+
+    def validate(self, poll: Callable[[], None]) -> Mapping[str, Any]:
+        """Validates, calling `poll` after each batch, and returns the metrics."""
+
+    def end_epoch(self, metrics: Mapping[str, float]) -> None:
+        """Steps what is stepped once an epoch."""
+
+    def mark_boundary(self, *, copy_generators: bool) -> None:
+        """Notes that the state is whole now. Cheap: at each batch."""
+
+    def is_exact(self) -> bool:
+        """Returns whether weights, buffers, optimizers and schedulers are those of the last boundary."""
+
+    def capture(self, *, at_boundary: bool, copy: bool) -> WorkloadState:
+        """Takes the state.
+
+        Args:
+            at_boundary: Whether to take the generators as copied at the last boundary instead of as they are now.
+            copy: Whether to copy tensors instead of viewing them.
+        """
+
+    def mismatches(self, state: WorkloadState) -> list[str]:
+        """Returns everything in which a state does not fit, each with its path. Changes nothing."""
+
+    def restore(self, state: WorkloadState) -> None:
+        """Takes over a state that fits, generators last; on an error everything is as before."""
