@@ -29,7 +29,7 @@ from tenuto.reference.checkpoint.constants import (
 from tenuto.reference.checkpoint.tree import Document, StoredTensor, Tensor, Tree, refuse
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["encode_head", "pack", "segment_count"]
+__all__ = ["encode_head", "pack", "plain_scalar", "segment_count"]
 
 
 def pack(value: Any) -> bytes:  # noqa: ANN401 - anything that msgpack packs
@@ -59,8 +59,8 @@ def encode_head(document: Document) -> tuple[bytes, tuple[Tensor | StoredTensor,
         The head, and the tensors with elements in the order of their segments, each shared one once.
 
     Raises:
-        CheckpointError: `missing_key`, `wrong_type`, `unsupported_feature`, `misplaced_key`, `unserializable_value` or a
-            code of a limit, phase `encode`.
+        CheckpointError: `missing_key`, `wrong_type`, `unsupported_feature`, `misplaced_key`, `unserializable_value`
+            or a code of a limit, phase `encode`.
 
     Spec: CKPT-FILE-003, CKPT-SEG-002, CKPT-CANON-001, CKPT-CANON-002, CKPT-LIM-002.
     """
@@ -132,7 +132,7 @@ class _Builder:
 
     def plain(self, value: Any, path: str, depth: int) -> Any:  # noqa: ANN401 - from any value to what msgpack packs
         self.count(1)
-        if value is None or isinstance(value, bool | bytes):
+        if value is None or isinstance(value, bytes):
             return value
         if isinstance(value, str):
             _utf8(value, path)
@@ -144,7 +144,7 @@ class _Builder:
             return [self.plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
         if isinstance(value, Tensor | StoredTensor):
             return msgpack.ExtType(TENSOR_EXT, self._tensor(value, path))
-        return _scalar(value, path)
+        return plain_scalar(value, path)
 
     def _check_depth(self, path: str, depth: int) -> None:
         if depth > DEPTH_LIMIT:
@@ -185,8 +185,15 @@ class _Builder:
         return known
 
 
-def _scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 - any value is examined
-    if isinstance(value, np.bool_):
+def plain_scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 - any value is examined
+    """Returns a number as the plain one that is written for it.
+
+    Raises:
+        CheckpointError: `unserializable_value`, phase `encode`.
+
+    Spec: CKPT-VAL-001, CKPT-VAL-002, CKPT-VAL-014.
+    """
+    if isinstance(value, bool | np.bool_):
         return bool(value)
     if isinstance(value, numbers.Integral):
         number = int(value)

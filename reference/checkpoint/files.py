@@ -83,8 +83,8 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
         ops: The storage to read through.
 
     Returns:
-        The document; its tensors are private, writable views of the mapped file: no copy is made, and writing to one changes
-        no file.
+        The document; its tensors are private, writable views of the mapped file: no copy is made, and writing to one
+        changes no file.
 
     Raises:
         CheckpointError: The code of the first check that fails.

@@ -238,8 +238,8 @@ def _check_ends(source: Source) -> table.Trailer:
     _check_version(bytes(source.read(0, _FIRST_PAIR_MAX_BYTES)))
     trailer = table.Trailer.unpack(bytes(source.read(length - TRAILER_BYTES, TRAILER_BYTES)))
     if trailer.magic != MAGIC:
-        message = f"last 8 bytes: {trailer.magic.hex()}; expected {MAGIC.hex()} (the file was cut off, or something was added)"
-        raise refuse("bad_magic", message)
+        expected = f"{MAGIC.hex()} (the file was cut off, or something was added)"
+        raise refuse("bad_magic", f"last 8 bytes: {trailer.magic.hex()}; expected {expected}")
     if trailer.file_length != length:
         raise refuse("wrong_length", f"size of the file: {length} bytes; expected {trailer.file_length}")
     keys = 1 + len(table.TABLE_KEY)
@@ -300,7 +300,7 @@ def _parse_head(head: memoryview) -> dict[str, Tree]:
 
 
 def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryview:
-    """Gives ext values of type -1 a reserved type: the decoder would interpret them, and they are refused either way."""
+    """Gives ext values of type -1 a reserved type: the decoder would interpret them; they are refused either way."""
     if not offsets:
         return head
     copy = bytearray(head)

@@ -1,7 +1,7 @@
 """One bounded pass over the head of a file, before anything is built from it.
 
-Stock msgpack decoders allocate thousands of times the size of a hostile file and accept repeated keys. This scan allocates
-one small record a nesting level and one key set a map; what it lets pass is safe to hand to the decoder.
+Stock msgpack decoders allocate thousands of times the size of a hostile file and accept repeated keys. This scan
+allocates one small record a nesting level and one key set a map; what it lets pass is safe to hand to the decoder.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["HeadScan", "scan_head"]
 _STR, _BIN, _EXT, _ARRAY, _MAP, _SCALAR = range(6)
 _TIMESTAMP_EXT = 0xFF  # -1 as a byte
 
-# first byte -> (kind, bytes of the length field or -1 for a length inside the byte, that length or the scalar's payload)
+# first byte -> (kind, bytes of the length field or -1, the length that the byte holds or the scalar's payload)
 _Form = tuple[int, int, int]
 
 
@@ -49,7 +49,7 @@ class HeadScan:
     """What the scan found.
 
     Attributes:
-        spans: Key -> (first byte, one past the last byte) of its value, in file order, for all pairs but the last three.
+        spans: Key -> (first byte, one past the last byte) of its value, in file order; all pairs but the last three.
         last_key: The key after them: `segments` in a good file.
         end: Offset after `last_key`.
         timestamps: Offsets of the type bytes of ext values of type -1, which stock decoders treat by themselves.

@@ -63,8 +63,8 @@ class Store:
             The path. The file is acknowledged: it survives a crash at any later moment.
 
         Raises:
-            CheckpointError: `disk_full`, `not_writable` or `io_error` (phase `io`), a code of phase `encode`, or what the
-                read-back finds. The old file is untouched and the temporary one removed.
+            CheckpointError: `disk_full`, `not_writable` or `io_error` (phase `io`), a code of phase `encode`, or what
+                the read-back finds. The old file is untouched and the temporary one removed.
 
         Spec: STORE-SAVE-002 to STORE-SAVE-008.
         """

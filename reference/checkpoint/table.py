@@ -151,7 +151,7 @@ _UNSIGNED = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 
 
 def _rows(data: memoryview, at: int, count: int) -> Iterator[Row]:
-    """Reads rows of five unsigned integers; what is cut off or of another kind ends in a difference of the packed form."""
+    """Reads rows of five unsigned integers; other kinds of defects show as a difference of the packed form."""
     raw = bytes(data)
     for number in range(count):
         if raw[at : at + 1] != b"\x95":
@@ -175,5 +175,5 @@ def _check_row(number: int, row: Row) -> None:
     if row.codec != CODEC_NONE:
         raise refuse("unsupported_codec", f"segment {number}: codec {row.codec}; expected {CODEC_NONE}")
     if row.stored_bytes != row.raw_bytes:
-        message = f"segment table, row {number}: {row.stored_bytes} stored of {row.raw_bytes} bytes; expected all, uncompressed"
-        raise refuse("bad_segment_table", message)
+        sizes = f"{row.stored_bytes} stored of {row.raw_bytes} bytes"
+        raise refuse("bad_segment_table", f"segment table, row {number}: {sizes}; expected all, uncompressed")

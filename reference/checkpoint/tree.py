@@ -14,7 +14,7 @@ from tenuto.reference.errors import CheckpointError
 
 __all__ = ["Document", "StoredTensor", "Tensor", "Tree", "byte_size", "map_tensors", "refuse", "tensors_of"]
 
-Tree: TypeAlias = "None | bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor"
+Tree: TypeAlias = "bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor | None"
 
 
 def refuse(code: str, message: str, *, phase: str | None = None) -> CheckpointError:
