@@ -6,6 +6,7 @@ Pure. Segment data is not touched here: see `writer`.
 from __future__ import annotations
 
 import numbers
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from tenuto.reference.checkpoint.constants import (
     CANONICAL_NAN,
     DEPTH_LIMIT,
     FEATURES,
+    FORMAT_MAJOR,
     HEAD_KEYS,
     HEAD_LIMIT,
     NODE_LIMIT,
@@ -25,11 +27,14 @@ from tenuto.reference.checkpoint.constants import (
     TAIL_KEYS,
     TENSOR_EXT,
     TENSOR_LIMIT,
+    VERSION_MAX_BYTES,
 )
 from tenuto.reference.checkpoint.tree import Document, StoredTensor, Tensor, Tree, refuse
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["encode_head", "pack", "plain_scalar", "segment_count"]
+__all__ = ["encode_head", "major_version", "pack", "plain_scalar", "segment_count"]
+
+_VERSION = re.compile(rb"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
 
 def pack(value: Any) -> bytes:  # noqa: ANN401 - anything that msgpack packs
@@ -47,6 +52,15 @@ def segment_count(size_bytes: int) -> int:
     Spec: CKPT-SEG-001, CKPT-VAL-007.
     """
     return -(-size_bytes // SEGMENT_BYTES)
+
+
+def major_version(version: bytes) -> int | None:
+    """Returns the major part of a version, or None for what is none.
+
+    Spec: CKPT-FILE-002, CKPT-READ-001.
+    """
+    found = _VERSION.fullmatch(version) if len(version) <= VERSION_MAX_BYTES else None
+    return int(found[1]) if found else None
 
 
 def encode_head(document: Document) -> tuple[bytes, tuple[Tensor | StoredTensor, ...]]:
@@ -84,28 +98,51 @@ def _refuse(code: str, message: str) -> CheckpointError:
 
 
 def _map_header(count: int) -> bytes:
-    return bytes([0x80 | count]) if count < 16 else b"\xde" + count.to_bytes(2, "big")
+    if count < 16:
+        return bytes([0x80 | count])
+    return b"\xde" + count.to_bytes(2, "big") if count < 65536 else b"\xdf" + count.to_bytes(4, "big")
 
 
-def _check_keys(head: dict[str, Tree]) -> None:
-    for key, kind in HEAD_KEYS.items():
+def _check_keys(head: Mapping[str, Tree]) -> None:
+    """Refuses what a reader would refuse, in the reader's order."""
+    for key in head:
+        if not isinstance(key, str):
+            raise _refuse("key_not_string", f"keys of the document: {key!r}; expected only str keys")
+        if key in TAIL_KEYS:
+            raise _refuse(
+                "misplaced_key", f"keys of the document: {key!r}; expected a key that the writer does not make"
+            )
+    for key in HEAD_KEYS:
         if key not in head:
             raise _refuse("missing_key", f"keys of the document: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
+    for key, kind in HEAD_KEYS.items():
         expected = {"str": str, "array": list | tuple, "map": Mapping, "tree": object}[kind]
         if not isinstance(head[key], expected):
             raise _refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
+    _check_version(str(head["version"]))
+    _check_requires(head["requires"])
     metadata = head["metadata"]
-    if not isinstance(metadata, Mapping) or not isinstance(metadata.get("origin"), Mapping):
-        raise _refuse("wrong_type", "metadata.origin: not there or not a map; expected a map")
-    for feature in head["requires"] or ():  # type: ignore[union-attr]
+    assert isinstance(metadata, Mapping)  # noqa: S101 - checked above
+    if "origin" not in metadata:
+        raise _refuse("missing_key", "metadata: no 'origin'; expected it")
+    if not isinstance(metadata["origin"], Mapping):
+        raise _refuse("wrong_type", f"metadata.origin: {type(metadata['origin']).__name__}; expected a map")
+
+
+def _check_version(version: str) -> None:
+    major = major_version(_utf8(version, "version"))
+    if major is None:
+        raise _refuse("not_a_checkpoint", f"version: {version!r}; expected major.minor in decimal")
+    if major != FORMAT_MAJOR:
+        raise _refuse("unsupported_version", f"version: {version!r}; expected {FORMAT_MAJOR}.x")
+
+
+def _check_requires(requires: Any) -> None:  # noqa: ANN401 - a list or tuple of anything
+    for feature in requires:
+        if not isinstance(feature, str):
+            raise _refuse("wrong_type", f"requires: {feature!r}; expected only str")
         if feature not in FEATURES:
             raise _refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version writes")
-    for key in TAIL_KEYS:
-        if key in head:
-            raise _refuse(
-                "misplaced_key",
-                f"keys of the document: {key!r}; expected a key that the writer does not make",
-            )
 
 
 def _utf8(text: str, path: str) -> bytes:
@@ -113,6 +150,11 @@ def _utf8(text: str, path: str) -> bytes:
         return text.encode("utf-8")
     except UnicodeEncodeError as error:
         raise _refuse("unserializable_value", f"{path}: text with a lone surrogate; expected Unicode text") from error
+
+
+def _text(value: str) -> str:
+    """Returns the characters of a str, also of a subclass whose own `__str__` says something else, as enums do."""
+    return str.__str__(value)
 
 
 class _Builder:
@@ -136,7 +178,7 @@ class _Builder:
             return value
         if isinstance(value, str):
             _utf8(value, path)
-            return str(value)
+            return _text(value)
         if isinstance(value, Mapping):
             return self._map(value, path, depth)
         if isinstance(value, list | tuple):
@@ -157,7 +199,7 @@ class _Builder:
                 raise _refuse("key_not_string", f"{path}: key {key!r}; expected only str keys")
         self.count(len(value))
         keys = sorted(value, key=lambda key: _utf8(key, f"{path}.{key!r}"))
-        return {str(key): self.plain(value[key], f"{path}.{key}", depth + 1) for key in keys}
+        return {_text(key): self.plain(value[key], f"{path}.{key}", depth + 1) for key in keys}
 
     def _tensor(self, tensor: Tensor | StoredTensor, path: str) -> bytes:
         self._ext_values += 1
@@ -202,7 +244,9 @@ def plain_scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 -
         return number
     if isinstance(value, float | np.floating):
         real = float(value)
-        return CANONICAL_NAN if real != real else real  # noqa: PLR0124 - NaN is the one value that differs from itself
+        if real != value and value == value:  # noqa: PLR0124 - NaN is the one value that differs from itself
+            raise _refuse("unserializable_value", f"{path}: {value!r}; expected a number that float64 holds exactly")
+        return CANONICAL_NAN if real != real else real  # noqa: PLR0124 - as above
     kinds = "nil, bool, int, float, str, bytes, list, dict or Tensor"
     raise _refuse(
         "unserializable_value",

@@ -38,6 +38,7 @@ RANK_LIMIT: Final = 32
 SEGMENT_LIMIT: Final = 1048576
 SEGMENT_BYTES: Final = 4294963200
 
+DIMENSION_MAX: Final = 2**63 - 1
 TENSOR_EXT: Final = 1
 CODEC_NONE: Final = 0
 CANONICAL_NAN: Final = float("nan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,6 +52,8 @@ def io_refusals(path: str) -> Iterator[None]:
     except (IsADirectoryError, NotADirectoryError) as error:
         raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
     except OSError as error:
+        if error.errno in {errno.ENXIO, errno.ENODEV}:  # a socket, or a device without a driver
+            raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
         raise refuse("io_error", f"{path}: {error.strerror or error}; expected to read it") from error
 
 

@@ -5,27 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-import msgpack
 import xxhash
 from attrs import define, frozen
 
-from tenuto.reference.checkpoint import scan, table, tensors
-from tenuto.reference.checkpoint.canonical import encode_head, segment_count
+from tenuto.reference.checkpoint import table, tensors
+from tenuto.reference.checkpoint.canonical import encode_head, major_version, segment_count
 from tenuto.reference.checkpoint.constants import (
-    FEATURES,
     FILE_MIN_BYTES,
     FORMAT_MAJOR,
-    HEAD_KEYS,
     HEAD_LIMIT,
     MAGIC,
     SEGMENT_BYTES,
-    TAIL_KEYS,
-    TENSOR_EXT,
     TRAILER_BYTES,
-    VERSION_MAX_BYTES,
 )
+from tenuto.reference.checkpoint.head import parse_head
 from tenuto.reference.checkpoint.tree import (
     Document,
     StoredTensor,
@@ -39,7 +34,6 @@ from tenuto.reference.checkpoint.tree import (
 __all__ = ["BufferSource", "OpenedCheckpoint", "Source", "open_checkpoint"]
 
 _TAIL_BYTES: Final = len(table.TRAILER_KEY_AND_HEADER) + TRAILER_BYTES
-_VERSION: Final = re.compile(rb"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 _FIRST_KEY: Final = re.compile(
     # a map header of at least one pair, then the str "version" in any of its forms
     rb"(?:[\x81-\x8f]|\xde(?!\x00\x00)..|\xdf(?!\x00\x00\x00\x00)....)"
@@ -48,12 +42,6 @@ _FIRST_KEY: Final = re.compile(
 )
 _FIRST_PAIR_MAX_BYTES: Final = 64
 _PIECE_BYTES: Final = 4 << 20
-_KINDS: Final[dict[str, tuple[type, ...]]] = {
-    "str": (str,),
-    "array": (list,),
-    "map": (dict,),
-    "tree": (object,),
-}
 
 
 class Source(Protocol):
@@ -224,7 +212,7 @@ def open_checkpoint(source: Source) -> OpenedCheckpoint:
             "head_digest_mismatch",
             "head or segment table: other bytes than were written; expected the trailer's xxh64",
         )
-    head = _parse_head(head_bytes)
+    head = parse_head(head_bytes)
     rows = table.parse_table(table_bytes)
     tensors.check_references(((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows)
     return OpenedCheckpoint(source, head, rows, trailer, head_bytes)
@@ -256,105 +244,23 @@ def _check_ends(source: Source) -> table.Trailer:
 
 def _check_version(start: bytes) -> None:
     key = _FIRST_KEY.match(start)
-    version = _read_version(start, key.end()) if key else None
-    if version is None:
+    version = _read_str(start, key.end()) if key else None
+    major = major_version(version) if version is not None else None
+    if version is None or major is None:
         raise refuse(
             "not_a_checkpoint",
             f"start of the file: {start[:16].hex()}; expected a msgpack map that begins with version",
         )
-    if int(version.partition(b".")[0]) != FORMAT_MAJOR:
+    if major != FORMAT_MAJOR:
         raise refuse("unsupported_version", f"version: {version.decode()}; expected {FORMAT_MAJOR}.x")
 
 
-def _read_version(start: bytes, at: int) -> bytes | None:
-    """Returns the str at `at`, if it is one of at most 32 bytes of the form `major.minor`."""
+def _read_str(start: bytes, at: int) -> bytes | None:
+    """Returns the str at `at`, or None for another kind of value or one that is cut off."""
     first = start[at]
     size = {0xD9: 1, 0xDA: 2, 0xDB: 4}.get(first, 0)
     if not size and first & 0xE0 != 0xA0:
         return None
     length = int.from_bytes(start[at + 1 : at + 1 + size], "big") if size else first & 0x1F
-    version = start[at + 1 + size : at + 1 + size + length]
-    fits = length <= VERSION_MAX_BYTES and len(version) == length
-    return version if fits and _VERSION.fullmatch(version) else None
-
-
-def _parse_head(head: memoryview) -> dict[str, Tree]:
-    """Steps 9 to 13."""
-    found = scan.scan_head(head)
-    for key in HEAD_KEYS:
-        if key not in found.spans:
-            raise refuse("missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
-    early = [key for key in TAIL_KEYS if key in found.spans]
-    if early or found.last_key != TAIL_KEYS[0] or found.end != len(head):
-        raise refuse(
-            "misplaced_key",
-            f"keys of the file: {early or found.last_key!r} out of place; expected {TAIL_KEYS} last",
-        )
-    ext_values: list[tuple[int, bytes]] = []
-    plain = _without_timestamps(head, found.timestamps)
-    parsed = {key: _unpack(plain[start:end], ext_values) for key, (start, end) in found.spans.items()}
-    _check_kinds(parsed)
-    shared: dict[tuple[int, ...], StoredTensor] = {}
-    made = iter([_tensor(code, data, shared) for code, data in ext_values])
-    return {key: _place(value, made) for key, value in parsed.items()}
-
-
-def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryview:
-    """Gives ext values of type -1 a reserved type: the decoder would interpret them; they are refused either way."""
-    if not offsets:
-        return head
-    copy = bytearray(head)
-    for offset in offsets:
-        copy[offset] = 2
-    return memoryview(copy)
-
-
-class _Slot:
-    """Stands for an ext value until the kinds of all keys are checked."""
-
-
-def _unpack(data: memoryview, ext_values: list[tuple[int, bytes]]) -> Any:  # noqa: ANN401 - plain values and slots
-    def keep(code: int, payload: bytes) -> _Slot:
-        ext_values.append((code, payload))
-        return _Slot()
-
-    return msgpack.unpackb(data, ext_hook=keep, strict_map_key=True)
-
-
-def _tensor(code: int, payload: bytes, shared: dict[tuple[int, ...], StoredTensor]) -> StoredTensor:
-    if code != TENSOR_EXT:
-        raise refuse("unsupported_ext", f"ext value of type {code}; expected {TENSOR_EXT}")
-    tensor = tensors.parse_tensor(payload)
-    if not tensor.segments:
-        return tensor
-    first = shared.setdefault(tensor.segments, tensor)
-    return first if (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
-
-
-def _place(value: Any, made: Iterator[StoredTensor]) -> Tree:  # noqa: ANN401 - plain values and slots
-    """Puts the tensors where their slots are, in byte order: dicts keep it."""
-    if isinstance(value, _Slot):
-        return next(made)
-    if isinstance(value, dict):
-        return {key: _place(item, made) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_place(item, made) for item in value]
-    tree: Tree = value
-    return tree
-
-
-def _check_kinds(head: dict[str, Any]) -> None:
-    """Steps 11 and 12."""
-    requires = head["requires"]
-    if not isinstance(requires, list) or not all(isinstance(feature, str) for feature in requires):
-        raise refuse("wrong_type", "requires: not an array of str; expected one")
-    for feature in requires:
-        if feature not in FEATURES:
-            raise refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version reads")
-    for key, kind in HEAD_KEYS.items():
-        if not isinstance(head[key], _KINDS[kind]):
-            raise refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
-    if "origin" not in head["metadata"]:
-        raise refuse("missing_key", "metadata: no 'origin'; expected it")
-    if not isinstance(head["metadata"]["origin"], dict):
-        raise refuse("wrong_type", "metadata.origin: not a map; expected one")
+    text = start[at + 1 + size : at + 1 + size + length]
+    return text if len(text) == length else None

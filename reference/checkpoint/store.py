@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from urllib.parse import quote
 
 from attrs import field, frozen
 
@@ -101,7 +102,8 @@ class Store:
         """
         source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
         try:
-            if self.ops.identity(source) == self.ops.identity(final):
+            same = self.ops.identity(source)
+            if same is not None and same == self.ops.identity(final):
                 return  # renaming one name of a file to another does nothing and leaves both
             if copy or not self._link(source, temporary):
                 self._write(temporary, iter([self._contents(source)]))
@@ -110,6 +112,9 @@ class Store:
         except OSError as error:
             self._discard(temporary)
             raise _failed("naming", final, error) from error
+        except BaseException:
+            self._discard(temporary)
+            raise
 
     def rename(self, old: str, new: str) -> None:
         """Moves a file out of the way of a new one.
@@ -150,17 +155,20 @@ class Store:
         """
         try:
             left = [
-                name
-                for name in self.ops.names(self.folder)
-                if name.startswith(f".{self.owner}.") and name.endswith(".tmp")
+                name for name in self.ops.names(self.folder) if name.startswith(self._prefix) and name.endswith(".tmp")
             ]
         except FileNotFoundError:
             return []
         self.delete(left)
         return left
 
+    @property
+    def _prefix(self) -> str:
+        """What only this owner's temporary names start with: without its dots `a` is no beginning of `a.b`."""
+        return f".{quote(self.owner, safe='').replace('.', '%2E')}."
+
     def _temporary(self, name: str) -> str:
-        return self.path(f".{self.owner}.{name[:100]}.{secrets.token_hex(4)}.tmp")
+        return self.path(f"{self._prefix}{name[:100]}.{secrets.token_hex(4)}.tmp")
 
     def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
@@ -237,6 +245,8 @@ def _write_all(ops: StorageOps, file: int, batch: list[memoryview]) -> None:
     """
     while batch:
         taken = ops.write(file, batch)
+        if not taken:
+            raise OSError(errno.EIO, "no byte was written")  # asked again, it might say so for ever
         while batch and taken >= batch[0].nbytes:
             taken -= batch.pop(0).nbytes
         if taken:

@@ -6,14 +6,13 @@ from collections.abc import Iterable
 
 from attrs import define
 
-from tenuto.reference.checkpoint.constants import DTYPES, RANK_LIMIT
+from tenuto.reference.checkpoint.constants import DIMENSION_MAX, DTYPES, RANK_LIMIT
 from tenuto.reference.checkpoint.table import Row
 from tenuto.reference.checkpoint.tree import StoredTensor, refuse
 from tenuto.reference.errors import CheckpointError
 
 __all__ = ["check_references", "parse_tensor"]
 
-_DIMENSION_MAX = 2**63 - 1
 _UNSIGNED = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 _SIGNED = {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 
@@ -76,7 +75,7 @@ def parse_tensor(data: bytes) -> StoredTensor:
     segments = [payload.unsigned() for _ in range(payload.array("segments"))]
     if payload.at != len(data):
         raise _bad(f"{len(data) - payload.at} bytes too many")
-    if any(size > _DIMENSION_MAX for size in shape):
+    if any(size > DIMENSION_MAX for size in shape):
         raise _bad("a dimension of 2^63 or more")
     try:
         dtype = raw.decode("utf-8")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from typing import TypeAlias
+import operator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import SupportsIndex, TypeAlias
 
 from attrs import field, frozen
 from typing_extensions import Buffer
 
-from tenuto.reference.checkpoint.constants import DTYPES, PHASE_OF
+from tenuto.reference.checkpoint.constants import DIMENSION_MAX, DTYPES, PHASE_OF
 from tenuto.reference.errors import CheckpointError
 
 __all__ = ["Document", "StoredTensor", "Tensor", "Tree", "byte_size", "map_tensors", "refuse", "tensors_of"]
@@ -35,6 +36,10 @@ def _as_bytes(data: Buffer) -> memoryview:
     return view.cast("B") if view.nbytes else memoryview(b"")  # a view with a zero in its shape has no cast
 
 
+def _as_shape(sizes: Iterable[SupportsIndex]) -> tuple[int, ...]:
+    return tuple(int(operator.index(size)) for size in sizes)  # NumPy integers become plain ones, that can be packed
+
+
 @frozen(eq=False)
 class Tensor:
     """A tensor as bytes. Two places of a tree that hold the same object share their storage.
@@ -46,19 +51,22 @@ class Tensor:
             live memory or of a mapped file.
 
     Raises:
-        CheckpointError: `unknown_dtype` or `size_mismatch`, phase `encode`.
+        CheckpointError: `unknown_dtype`, `bad_tensor` or `size_mismatch`, phase `encode`.
 
-    Spec: CKPT-VAL-004, CKPT-VAL-005, CKPT-VAL-008.
+    Spec: CKPT-VAL-003, CKPT-VAL-004, CKPT-VAL-005, CKPT-VAL-008.
     """
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...] = field(converter=_as_shape)
     data: memoryview = field(converter=_as_bytes)
 
     def __attrs_post_init__(self) -> None:
         if self.dtype not in DTYPES:
             message = f"dtype of a tensor: {self.dtype!r}; expected one of {', '.join(DTYPES)}"
             raise refuse("unknown_dtype", message, phase="encode")
+        if not all(0 <= size <= DIMENSION_MAX for size in self.shape):
+            message = f"shape of a tensor: {self.shape}; expected sizes in [0, 2^63)"
+            raise refuse("bad_tensor", message, phase="encode")
         size = byte_size(self.dtype, self.shape)
         if self.data.nbytes != size:
             message = f"data of a {self.dtype} tensor of shape {self.shape}: {self.data.nbytes} bytes; expected {size}"

@@ -98,7 +98,12 @@ class Capture(Protocol):
     """Takes the state of the last consistent boundary."""
 
     def __call__(
-        self, *, reasons: tuple[str, ...], best: dict[str, Tree], trigger: dict[str, Tree] | None = None, copy: bool = False
+        self,
+        *,
+        reasons: tuple[str, ...],
+        best: dict[str, Tree],
+        trigger: dict[str, Tree] | None = None,
+        copy: bool = False,
     ) -> Document:
         """Returns the state as a document.
 

@@ -19,7 +19,7 @@ class Listener(Protocol):
         phase: Whether it runs with the observers or, after them, with those that save checkpoints.
         state_key: Under which its state is saved.
         checkpoint_folder: Where it saves checkpoints, if it does: `resume="auto"` looks there.
-        saves_on_exception: Whether it captures the state after a failure; generators are copied at each batch only then.
+        saves_on_exception: Whether it captures the state after a failure; only then generators are copied each batch.
     """
 
     @property

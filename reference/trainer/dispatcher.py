@@ -29,10 +29,13 @@ class Dispatcher:
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
-        ordered = sorted(listeners, key=lambda listener: listener.phase != "observe")  # stable: registration order stays
+        ordered = sorted(
+            listeners, key=lambda listener: listener.phase != "observe"
+        )  # stable: registration order stays
         self.listeners: tuple[Listener, ...] = tuple(ordered)
         self._methods: dict[Hook, tuple[_Method, ...]] = {
-            hook: tuple(getattr(listener, hook.value) for listener in ordered if listener.handles(hook)) for hook in Hook
+            hook: tuple(getattr(listener, hook.value) for listener in ordered if listener.handles(hook))
+            for hook in Hook
         }
 
     def has(self, hook: Hook) -> bool:
@@ -69,7 +72,9 @@ class Dispatcher:
         used = Counter(key for key, state in states if state)
         for key, count in used.items():
             if count > 1:
-                raise ConfigError("duplicate_state_key", f"state_key {key!r}: used by {count} callbacks; expected one each")
+                raise ConfigError(
+                    "duplicate_state_key", f"state_key {key!r}: used by {count} callbacks; expected one each"
+                )
         return {key: state for key, state in states if state}
 
     def restore(self, states: dict[str, Tree]) -> Callable[[], None]:

@@ -6,7 +6,7 @@ import logging
 import signal
 import threading
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, Self
 
 from tenuto.reference.errors import TrainingInterrupted
 
@@ -26,7 +26,7 @@ class SignalWatch:
         self._pending: signal.Signals | None = None
         self._former: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> SignalWatch:
+    def __enter__(self) -> Self:
         if threading.current_thread() is not threading.main_thread():
             _log.warning("not in the main thread: Ctrl-C and SIGTERM end training without an emergency checkpoint")
             return self
@@ -34,7 +34,9 @@ class SignalWatch:
             self._former[number] = signal.signal(number, self._note)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for number, handler in self._former.items():
             signal.signal(number, handler)
 
@@ -54,8 +56,3 @@ class SignalWatch:
             raise KeyboardInterrupt
         if self._pending is signal.SIGTERM:
             raise TrainingInterrupted("training stopped by SIGTERM", exit_code=_EXIT_CODE_SIGTERM)
-
-    @property
-    def has_pending(self) -> bool:
-        """Whether a signal has arrived."""
-        return self._pending is not None

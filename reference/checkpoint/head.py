@@ -1,0 +1,112 @@
+"""From the bytes of the head to its keys and values: scanned, unpacked, kinds and tensors checked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import msgpack
+
+from tenuto.reference.checkpoint import scan, tensors
+from tenuto.reference.checkpoint.constants import FEATURES, HEAD_KEYS, TAIL_KEYS, TENSOR_EXT
+from tenuto.reference.checkpoint.tree import StoredTensor, Tree, refuse
+
+__all__ = ["parse_head"]
+
+_KINDS: Final[dict[str, tuple[type, ...]]] = {
+    "str": (str,),
+    "array": (list,),
+    "map": (dict,),
+    "tree": (object,),
+}
+
+
+def parse_head(head: memoryview) -> dict[str, Tree]:
+    """Reads the head: steps 9 to 13 of the reading order.
+
+    Returns:
+        Key -> value in file order; tensors are `StoredTensor`, those that name the same segments one object.
+
+    Raises:
+        CheckpointError: The code of the first check that fails, phase `head`.
+
+    Spec: CKPT-READ-001, CKPT-FILE-004 to CKPT-FILE-009, CKPT-VAL-009, CKPT-VAL-012.
+    """
+    found = scan.scan_head(head)
+    for key in HEAD_KEYS:
+        if key not in found.spans:
+            raise refuse("missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
+    early = [key for key in TAIL_KEYS if key in found.spans]
+    if early or found.last_key != TAIL_KEYS[0] or found.end != len(head):
+        raise refuse(
+            "misplaced_key",
+            f"keys of the file: {early or found.last_key!r} out of place; expected {TAIL_KEYS} last",
+        )
+    ext_values: list[tuple[int, bytes]] = []
+    plain = _without_timestamps(head, found.timestamps)
+    parsed = {key: _unpack(plain[start:end], ext_values) for key, (start, end) in found.spans.items()}
+    _check_kinds(parsed)
+    shared: dict[tuple[int, ...], StoredTensor] = {}
+    made = iter([_tensor(code, data, shared) for code, data in ext_values])
+    return {key: _place(value, made) for key, value in parsed.items()}
+
+
+def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryview:
+    """Gives ext values of type -1 a reserved type: the decoder would interpret them; they are refused either way."""
+    if not offsets:
+        return head
+    copy = bytearray(head)
+    for offset in offsets:
+        copy[offset] = 2
+    return memoryview(copy)
+
+
+class _Slot:
+    """Stands for an ext value until the kinds of all keys are checked."""
+
+
+def _unpack(data: memoryview, ext_values: list[tuple[int, bytes]]) -> Any:  # noqa: ANN401 - plain values and slots
+    def keep(code: int, payload: bytes) -> _Slot:
+        ext_values.append((code, payload))
+        return _Slot()
+
+    return msgpack.unpackb(data, ext_hook=keep, strict_map_key=True)
+
+
+def _tensor(code: int, payload: bytes, shared: dict[tuple[int, ...], StoredTensor]) -> StoredTensor:
+    if code != TENSOR_EXT:
+        raise refuse("unsupported_ext", f"ext value of type {code}; expected {TENSOR_EXT}")
+    tensor = tensors.parse_tensor(payload)
+    if not tensor.segments:
+        return tensor
+    first = shared.setdefault(tensor.segments, tensor)
+    return first if (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
+
+
+def _place(value: Any, made: Iterator[StoredTensor]) -> Tree:  # noqa: ANN401 - plain values and slots
+    """Puts the tensors where their slots are, in byte order: dicts keep it."""
+    if isinstance(value, _Slot):
+        return next(made)
+    if isinstance(value, dict):
+        return {key: _place(item, made) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_place(item, made) for item in value]
+    tree: Tree = value
+    return tree
+
+
+def _check_kinds(head: dict[str, Any]) -> None:
+    """Steps 11 and 12."""
+    requires = head["requires"]
+    if not isinstance(requires, list) or not all(isinstance(feature, str) for feature in requires):
+        raise refuse("wrong_type", "requires: not an array of str; expected one")
+    for feature in requires:
+        if feature not in FEATURES:
+            raise refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version reads")
+    for key, kind in HEAD_KEYS.items():
+        if not isinstance(head[key], _KINDS[kind]):
+            raise refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
+    if "origin" not in head["metadata"]:
+        raise refuse("missing_key", "metadata: no 'origin'; expected it")
+    if not isinstance(head["metadata"]["origin"], dict):
+        raise refuse("wrong_type", "metadata.origin: not a map; expected one")
