@@ -1,0 +1,1 @@
+"""The conformance adapter: requests in, calls of the library, replies out."""
