@@ -198,7 +198,7 @@ def _read_row(b: Span[UInt8, _], mut pos: Int) raises TenutoError -> Row:
     var at = h.body
     for i in range(5):
         var n = read_header(b, at, len(b))
-        good = good and (n.is_natural() or n.kind == Kind.UINT)
+        good = good and n.is_natural()
         v[i] = n.bits
         at = n.body
     var row = Row(v[0], v[1], v[2], v[3], v[4])

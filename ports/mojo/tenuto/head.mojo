@@ -201,11 +201,15 @@ def _parse_tensor(b: Span[UInt8, _], mut t: TensorRef) -> Bool:
     var pos = _numbers(b, name.after(), t.shape)
     if pos < 0:
         return False
+    for n in t.shape:
+        if n >> 63 != 0:
+            return False
+    # A number of 2^63 or more is a segment number, but out of range: step 15.
     return _numbers(b, pos, t.segments) == len(b)
 
 
 def _numbers(b: Span[UInt8, _], at: Int, mut out: List[UInt64]) -> Int:
-    """Read an array of integers in [0, 2^63); the offset behind it, or -1."""
+    """Read an array of integers in [0, 2^64); the offset behind it, or -1."""
     var h = read_header(b, at, len(b))
     if h.kind != Kind.ARRAY or h.size > len(b) - h.body:
         return -1

@@ -46,8 +46,10 @@ struct Header(ImplicitlyCopyable):
         return self.body + self.size
 
     def is_natural(self) -> Bool:
-        """Whether it is an integer in [0, 2^63)."""
-        return self.kind == Kind.INT and Int64(self.bits) >= 0
+        """Whether it is an integer in [0, 2^64)."""
+        return self.kind == Kind.UINT or (
+            self.kind == Kind.INT and Int64(self.bits) >= 0
+        )
 
 
 def _widths() -> Array[UInt8, 32]:
@@ -126,7 +128,8 @@ def _sized(t: UInt8, v: UInt64, body: Int) -> Header:
     if t == 0xCA:
         return Header(Kind.F64, 0, _widened(v), 0, body)
     if t == 0xCB:
-        return Header(Kind.F64, 0, v, 0, body)
+        # Every NaN is the same value, so no reader tells one from another.
+        return Header(Kind.F64, 0, canonical_float(v), 0, body)
     if t <= 0xCF:
         return Header(Kind.UINT if v >> 63 else Kind.INT, 0, v, 0, body)
     if t <= 0xD3:
