@@ -23,7 +23,7 @@ from tenuto.conformance_tests.oracle.tree import (
     utf8,
 )
 
-Json: TypeAlias = "str | bool | list[Json] | dict[str, Json]"
+Json: TypeAlias = str | bool | list["Json"] | dict[str, "Json"]
 
 _INTEGER = re.compile(r"i:(0|-?[1-9][0-9]*)", re.ASCII)
 _FLOAT = re.compile(r"f64:[0-9a-f]{16}", re.ASCII)

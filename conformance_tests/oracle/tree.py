@@ -70,8 +70,8 @@ class Pairs:
     header: bytes
 
 
-Scalar: TypeAlias = "bool | int | float | str | bytes | None"
-Tree: TypeAlias = "bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | Raw | Pairs | None"
+Scalar: TypeAlias = bool | int | float | str | bytes | None
+Tree: TypeAlias = Scalar | list["Tree"] | dict[str, "Tree"] | Tensor | Raw | Pairs
 Document: TypeAlias = dict[str, Tree]
 
 

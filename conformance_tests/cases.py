@@ -1,0 +1,211 @@
+"""The plan: which cases there are, made from the committed vectors and those made at run time.
+
+Spec: sections 3, 6 and 7 of 90-conformance.md.
+"""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from attrs import frozen
+
+from tenuto.conformance_tests.oracle import document as tagged
+from tenuto.conformance_tests.oracle.codes import READ_PHASES
+from tenuto.conformance_tests.oracle.document import Json, MalformedError
+from tenuto.conformance_tests.oracle.frame import file
+from tenuto.conformance_tests.oracle.generated import Generated
+from tenuto.conformance_tests.oracle.tree import Document, without_origin
+from tenuto.conformance_tests.protocol import parse_json
+
+READ, WRITE = "codec-read", "codec"
+
+
+class SuiteError(Exception):
+    """A fault of the suite or of its vectors, never of the port."""
+
+
+@frozen
+class Refusal:
+    """The port is to refuse the file with this code and phase."""
+
+    code: str
+    phase: str
+
+
+@frozen
+class Decode:
+    """Read the file and write its document.
+
+    Attributes:
+        place: makes the file at a path of the sandbox.
+        canonical: what the port is to say about the form of the file.
+        document: the document to be found.
+    """
+
+    place: Callable[[Path], None]
+    canonical: bool
+    document: Callable[[], Json]
+
+
+@frozen
+class Refuse:
+    """Read a file that is to be refused."""
+
+    place: Callable[[Path], None]
+    refusal: Refusal
+
+
+@frozen
+class Recode:
+    """Write the canonical form of a file, with the origin stripped or not."""
+
+    place: Callable[[Path], None]
+    strip_origin: bool
+    data: Callable[[], bytes]
+
+
+@frozen
+class Hello:
+    """Start the adapter and greet it."""
+
+
+@frozen
+class Echo:
+    """Send a value and get it back."""
+
+    value: Json
+    escape_slash: bool = False
+
+
+@frozen
+class UnknownOperation:
+    """Ask for an operation that nobody knows."""
+
+
+@frozen
+class End:
+    """End the adapter by `bye`, or by the end of its input."""
+
+    bye: bool
+
+
+Task = Decode | Refuse | Recode | Hello | Echo | UnknownOperation | End
+
+
+@frozen
+class Case:
+    """One question to a port.
+
+    Attributes:
+        id: never changes its meaning; for a vector it starts with the id of the vector.
+        profile: the profile that the case is scored in.
+        req: the requirements that it shows.
+        title: what it is about, for a person.
+        task: what is asked and what is expected.
+    """
+
+    id: str
+    profile: str
+    req: tuple[str, ...]
+    title: str
+    task: Task
+
+
+@frozen
+class Source:
+    """What a vector is, whether it is a file of the specification or made at run time."""
+
+    id: str
+    title: str
+    req: tuple[str, ...]
+    place: Callable[[Path], None]
+    refusal: Refusal | None
+    canonical: bool
+    document: Callable[[], Json]
+    recoded: Callable[[], bytes]
+
+
+def vector_cases(source: Source) -> list[Case]:
+    """The cases of one vector: a refusal, or reading and rewriting.
+
+    Spec: CONF-OP-003, CONF-OP-004.
+    """
+
+    def case(suffix: str, profile: str, task: Task, *req: str) -> Case:
+        return Case(f"{source.id}/{suffix}", profile, (*source.req, *req), source.title, task)
+
+    if source.refusal is not None:
+        return [case("refuse", READ, Refuse(source.place, source.refusal), "CONF-VERDICT-001")]
+    strict = "CKPT-CANON-005" if source.canonical else "CKPT-CANON-004"
+    found = [
+        case("decode", READ, Decode(source.place, source.canonical, source.document), "CONF-OP-003"),
+        case("recode", WRITE, Recode(source.place, False, source.recoded), "CONF-OP-004", strict),
+    ]
+    if "CKPT-CANON-006" in source.req:
+        stripped = Recode(source.place, True, lambda: _stripped(source))
+        found.append(case("strip", WRITE, stripped, "CONF-OP-004"))
+    return found
+
+
+def _stripped(source: Source) -> bytes:
+    return file(without_origin(tagged.load(source.document())))
+
+
+def read_source(sidecar: Path) -> Source:
+    """A committed vector; raises `SuiteError` if its sidecar is not of the form of section 7."""
+    try:
+        table: dict[str, Any] = yaml.safe_load(sidecar.read_text("utf-8"))
+        expect = table["expect"]
+        refusal = Refusal(expect["error"], expect["phase"]) if "error" in expect else None
+        return Source(
+            id=table["id"],
+            title=table["title"],
+            req=tuple(table["req"]),
+            place=_copier(sidecar.with_suffix(".ckpt")),
+            refusal=refusal,
+            canonical=refusal is None and expect["canonical"],
+            document=lambda: _document(sidecar.parent / table["document"]),
+            recoded=lambda: Path(sidecar.parent, table["recode"]).read_bytes(),
+        )
+    except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise SuiteError(f"{sidecar.name}: {error!r}; expected a sidecar of a vector") from error
+
+
+def _document(path: Path) -> Json:
+    try:
+        return parse_json(path.read_bytes())
+    except (OSError, MalformedError) as error:
+        raise SuiteError(f"{path.name}: {error}; expected a document") from error
+
+
+def _copier(path: Path) -> Callable[[Path], None]:
+    return lambda to: _copy(path, to)
+
+
+def _copy(path: Path, to: Path) -> None:
+    shutil.copyfile(path, to)
+
+
+def generated_source(vector: Generated) -> Source:
+    """A vector that is made at run time."""
+
+    def document() -> Document:
+        return vector.document() if vector.document is not None else {}
+
+    return Source(
+        id=vector.id,
+        title=vector.title,
+        req=vector.req,
+        place=vector.place,
+        refusal=None if vector.code is None else Refusal(vector.code, READ_PHASES[vector.code]),
+        canonical=vector.code is None,
+        document=lambda: tagged.dump(document()),
+        recoded=lambda: file(document()),
+    )
+
+
+def select(cases: Sequence[Case], only: Sequence[str]) -> list[Case]:
+    """The cases with one of these ids, or of the vectors with one of these ids."""
+    return [case for case in cases if case.id in only or case.id.split("/")[0] in only]

@@ -1,0 +1,218 @@
+"""An adapter as a child process: started in its own process group, read with deadlines, killed as a whole.
+
+Nothing that the child does can block or exhaust the runner: all pipes are non-blocking, noise is dropped as
+it arrives, and a reply longer than the limit ends the reading. A child that leaves its process group escapes
+the kill; that needs a sandbox of the operating system.
+
+Spec: CONF-LINE-003, CONF-VERDICT-005.
+"""
+
+import contextlib
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+
+from attrs import define, frozen
+
+from tenuto.conformance_tests.lines import LineReader, OversizedError
+
+STDERR_KEPT = 1 << 16
+SETTLE_SECONDS = 1.0
+
+
+@frozen
+class Answer:
+    """A line that starts with the prefix."""
+
+    line: bytes
+
+
+@frozen
+class Ended:
+    """The adapter ended, or closed its output, before it answered."""
+
+    how: str
+
+
+@frozen
+class Late:
+    """No answer before the deadline."""
+
+    seconds: float
+
+
+@frozen
+class Oversized:
+    """A reply beyond the limit of a line."""
+
+    limit: int
+
+
+Outcome = Answer | Ended | Late | Oversized
+
+
+@frozen
+class Exit:
+    """How a process ended: an exit code, or minus the number of a signal."""
+
+    code: int
+
+    def __str__(self) -> str:
+        """In words."""
+        if self.code >= 0:
+            return f"ended with exit code {self.code}"
+        try:
+            name = signal.Signals(-self.code).name
+        except ValueError:
+            name = str(-self.code)
+        return f"died of signal {name}"
+
+
+@define
+class Adapter:
+    """A running adapter.
+
+    Attributes:
+        popen: the process, the leader of its group.
+        reader: splits what it prints.
+        replies: replies that nobody has taken yet.
+        stderr: the last that it said there.
+        closed: its stdout has ended.
+        silent: its stderr has ended.
+    """
+
+    popen: "subprocess.Popen[bytes]"
+    reader: LineReader
+    replies: "deque[bytes]"
+    stderr: bytearray
+    closed: bool = False
+    silent: bool = False
+
+    @classmethod
+    def start(cls, command: Sequence[str], folder: Path) -> "Adapter":
+        """Start the adapter in its folder; raises OSError if that is not possible."""
+        popen = subprocess.Popen(
+            list(command),
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            bufsize=0,
+        )
+        for pipe in (popen.stdin, popen.stdout, popen.stderr):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+        return cls(popen, LineReader(), deque(), bytearray())
+
+    def ask(self, line: bytes, seconds: float) -> Outcome:
+        """Send a line and wait for the next reply; a reply that came unasked is taken for the answer."""
+        deadline = time.monotonic() + seconds
+        pending = line
+        try:
+            while not self.replies:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    return Late(seconds)
+                if self.closed:
+                    return Ended(self._end_in_words())
+                pending = self._pump(pending, left)
+        except OversizedError as error:
+            return Oversized(error.limit)
+        return Answer(self.replies.popleft())
+
+    def _pump(self, pending: bytes, seconds: float) -> bytes:
+        """Move bytes on whatever pipe is ready; returns what is still to be sent."""
+        stdin, stdout, stderr = self._pipes()
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            if not self.silent:
+                selector.register(stderr, selectors.EVENT_READ)
+            if pending:
+                selector.register(stdin, selectors.EVENT_WRITE)
+            ready = {key.fd for key, _ in selector.select(min(seconds, 0.2))}
+        if stderr in ready:
+            self._keep(_read(stderr))
+        if stdout in ready:
+            data = _read(stdout)
+            self.closed = data == b""
+            self.replies.extend(self.reader.feed(data or b""))
+        if pending and stdin in ready:
+            pending = _write(stdin, pending)
+        return pending
+
+    def _pipes(self) -> tuple[int, int, int]:
+        pipes = (self.popen.stdin, self.popen.stdout, self.popen.stderr)
+        stdin, stdout, stderr = (-1 if pipe is None or pipe.closed else pipe.fileno() for pipe in pipes)
+        return stdin, stdout, stderr
+
+    def close_input(self) -> None:
+        """End the adapter's input."""
+        if self.popen.stdin is not None:
+            with contextlib.suppress(OSError):
+                self.popen.stdin.close()
+
+    def wait(self, seconds: float) -> Exit | None:
+        """Wait for the end without reaping, so the id of the process group stays ours; None at the deadline."""
+        deadline = time.monotonic() + seconds
+        while (found := self._exit()) is None and time.monotonic() < deadline:
+            self._drain()
+            time.sleep(0.005)
+        return found
+
+    def _exit(self) -> Exit | None:
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        info = os.waitid(os.P_PID, self.popen.pid, options)
+        if info is None:
+            return None
+        return Exit(info.si_status if info.si_code == os.CLD_EXITED else -info.si_status)
+
+    def _drain(self) -> None:
+        """Keep an adapter that still writes from being stuck on a full pipe."""
+        _, stdout, stderr = self._pipes()
+        with contextlib.suppress(OversizedError):
+            self.replies.extend(self.reader.feed(_read(stdout) or b""))
+        self._keep(_read(stderr))
+
+    def _keep(self, data: bytes | None) -> None:
+        """Keep the end of what the adapter says on stderr, for a person to read."""
+        self.silent = self.silent or data == b""
+        self.stderr += data or b""
+        del self.stderr[:-STDERR_KEPT]
+
+    def _end_in_words(self) -> str:
+        found = self.wait(SETTLE_SECONDS)
+        return "closed its output without ending" if found is None else str(found)
+
+    def kill(self) -> None:
+        """Kill the whole process group and release everything."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+        self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def _read(descriptor: int) -> bytes | None:
+    """What is there now; empty at the end, None if there is nothing yet."""
+    try:
+        return os.read(descriptor, 1 << 16)
+    except BlockingIOError:
+        return None
+
+
+def _write(descriptor: int, data: bytes) -> bytes:
+    """What is left after one write; an adapter that reads no more gets nothing more."""
+    try:
+        return data[os.write(descriptor, data[: 1 << 16]) :]
+    except BlockingIOError:
+        return data
+    except OSError:
+        return b""

@@ -1,0 +1,224 @@
+"""A conversation with one port: starts and greets its adapter, asks it one case at a time, survives all of it.
+
+Spec: CONF-VERDICT-005, CONF-VERDICT-006, CONF-VERDICT-007, CONF-OP-001 to CONF-OP-005.
+"""
+
+import secrets
+import shutil
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import define, frozen
+
+from tenuto.conformance_tests import judge
+from tenuto.conformance_tests.cases import Decode, Echo, End, Hello, Recode, Refuse, Task, UnknownOperation
+from tenuto.conformance_tests.judge import Judgement, Verdict
+from tenuto.conformance_tests.oracle.document import Json, MalformedError
+from tenuto.conformance_tests.port import Port
+from tenuto.conformance_tests.process import Adapter, Answer, Ended, Late, Outcome
+from tenuto.conformance_tests.protocol import Reply, parse_reply, request_line
+
+MAX_DEATHS = 10
+WRITTEN_LIMIT = 1 << 28
+
+
+@frozen
+class Deadlines:
+    """Seconds to wait, before `timeout_scale`.
+
+    Spec: section 5 of 90-conformance.md.
+    """
+
+    hello: float = 20.0
+    operation: float = 10.0
+    end: float = 2.0
+
+    def scaled(self, factor: float) -> "Deadlines":
+        """All of them times a factor."""
+        return Deadlines(self.hello * factor, self.operation * factor, self.end * factor)
+
+
+class _LostError(Exception):
+    """The adapter is of no more use; it carries the judgement."""
+
+    def __init__(self, judgement: Judgement) -> None:
+        super().__init__(judgement.detail)
+        self.judgement = judgement
+
+
+@define
+class Session:
+    """One run with one port.
+
+    Attributes:
+        port: the port.
+        deadlines: how long to wait, already scaled.
+        sandbox: a folder of the runner that the port may read and write.
+        adapter: the running adapter, if there is one.
+        deaths: how often an adapter had to be given up.
+        last_death: the judgement of the last time.
+        noise: lines of stdout that were no replies.
+    """
+
+    port: Port
+    deadlines: Deadlines
+    sandbox: Path
+    adapter: Adapter | None = None
+    deaths: int = 0
+    last_death: Judgement | None = None
+    noise: int = 0
+
+    def run(self, task: Task) -> Judgement:
+        """Ask one case; whatever the adapter does becomes a judgement."""
+        if self.deaths >= MAX_DEATHS and self.last_death is not None:
+            return self.last_death
+        try:
+            if isinstance(task, Hello):
+                self.stop()
+            adapter = self.adapter or self._start()
+            return self._run(adapter, task)
+        except _LostError as lost:
+            self.stop()
+            self.deaths += 1
+            self.last_death = lost.judgement
+            return lost.judgement
+        except MalformedError as error:
+            return Judgement(Verdict.PROTOCOL, str(error))
+
+    def stop(self) -> None:
+        """Kill the adapter if one is running."""
+        if self.adapter is not None:
+            self.noise += self.adapter.reader.noise
+            self.adapter.kill()
+            self.adapter = None
+
+    def _start(self) -> Adapter:
+        """Start and greet an adapter; a greeting that goes wrong loses it.
+
+        Spec: CONF-OP-001.
+        """
+        try:
+            adapter = Adapter.start(self.port.run, self.port.folder)
+        except OSError as error:
+            detail = f"the adapter could not be started: {error}"
+            raise _LostError(Judgement(Verdict.CRASH, detail, "a running adapter")) from error
+        self.adapter = adapter
+        nonce = secrets.token_hex(16)
+        members: dict[str, Json] = {"protocol": "i:1", "spec": "1.0", "nonce": nonce}
+        reply = self._ask(adapter, "hello", members, self.deadlines.hello)
+        try:
+            judgement = judge.judge_hello(self.port, nonce, reply)
+        except MalformedError as error:
+            judgement = Judgement(Verdict.PROTOCOL, str(error))
+        if judgement.verdict is not Verdict.PASS:
+            raise _LostError(judgement)
+        return adapter
+
+    def _ask(
+        self,
+        adapter: Adapter,
+        operation: str,
+        members: Mapping[str, Json],
+        seconds: float | None = None,
+        *,
+        escape_slash: bool = False,
+    ) -> Reply:
+        """One request and its reply; an adapter that is out of step is lost.
+
+        Spec: CONF-LINE-005, CONF-VERDICT-006.
+        """
+        request_id = secrets.token_hex(8)
+        line = request_line({"id": request_id, "op": operation, **members}, escape_slash=escape_slash)
+        outcome = adapter.ask(line, self.deadlines.operation if seconds is None else seconds)
+        if not isinstance(outcome, Answer):
+            raise _LostError(_no_answer(operation, outcome, adapter))
+        try:
+            return parse_reply(outcome.line, request_id)
+        except MalformedError as error:
+            raise _LostError(Judgement(Verdict.PROTOCOL, str(error))) from error
+
+    def _run(self, adapter: Adapter, task: Task) -> Judgement:
+        match task:
+            case Hello():
+                return judge.PASSED
+            case Echo(value, escape_slash):
+                reply = self._ask(adapter, "echo", {"value": value}, escape_slash=escape_slash)
+                return judge.judge_echo(value, reply)
+            case UnknownOperation():
+                operation = f"x-{secrets.token_hex(4)}"
+                return judge.judge_unknown(operation, self._ask(adapter, operation, {}))
+            case End(bye):
+                return self._end(adapter, bye=bye)
+            case _:
+                return self._file(adapter, task)
+
+    def _file(self, adapter: Adapter, task: Decode | Refuse | Recode) -> Judgement:
+        """A case about a file; the names in the sandbox say nothing about it.
+
+        Spec: CONF-OP-003, CONF-OP-004, CONF-VERDICT-007.
+        """
+        folder = self.sandbox / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        path, out = folder / secrets.token_hex(8), folder / secrets.token_hex(8)
+        task.place(path)
+        members: dict[str, Json] = {"path": str(path), "out": str(out)}
+        try:
+            if isinstance(task, Recode):
+                data = task.data()
+                reply = self._ask(adapter, "recode", members | {"strip_origin": task.strip_origin})
+                return judge.judge_recode(data, reply, _written(out))
+            if isinstance(task, Refuse):
+                return judge.judge_refusal(task.refusal, self._ask(adapter, "decode", members))
+            document = task.document()
+            reply = self._ask(adapter, "decode", members)
+            return judge.judge_decode(task.canonical, document, reply, _written(out))
+        finally:
+            _remove(folder)
+
+    def _end(self, adapter: Adapter, *, bye: bool) -> Judgement:
+        """The end of the adapter, which is then no more; it is no death if it ends as it should.
+
+        Spec: CONF-OP-005.
+        """
+        if bye and (wrong := judge.not_ok(self._ask(adapter, "bye", {}))) is not None:
+            return wrong
+        if not bye:
+            adapter.close_input()
+        judgement = judge.judge_end(adapter.wait(self.deadlines.end))
+        if judgement.verdict is not Verdict.PASS:
+            raise _LostError(judgement)
+        self.stop()
+        return judgement
+
+
+def _no_answer(operation: str, outcome: Outcome, adapter: Adapter) -> Judgement:
+    """The judgement of a request without an answer, with what the adapter said on stderr."""
+    said = adapter.stderr[-2000:].decode("utf-8", "backslashreplace").strip()
+    tail = f"; its last words on stderr:\n{said}" if said else ""
+    match outcome:
+        case Ended(how):
+            detail = f"the adapter {how} before it answered {operation}{tail}"
+            return Judgement(Verdict.CRASH, detail, "a reply", how)
+        case Late(seconds):
+            detail = f"no answer to {operation} within {seconds:g} s{tail}"
+            return Judgement(Verdict.TIMEOUT, detail, "a reply", "none")
+        case _:
+            detail = f"a reply to {operation} that does not end within the limit of a line"
+            return Judgement(Verdict.PROTOCOL, detail, "a reply of at most 1 MiB", "a longer one")
+
+
+def _written(path: Path) -> bytes | None:
+    """What the port wrote; None if there is no regular file of a sensible size."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return None
+    if not stat.S_ISREG(status.st_mode) or status.st_size > WRITTEN_LIMIT:
+        return None
+    return path.read_bytes()
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder of the sandbox as far as the port lets us; the rest goes with the sandbox."""
+    shutil.rmtree(folder, ignore_errors=True)
