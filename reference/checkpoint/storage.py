@@ -54,6 +54,9 @@ class StorageOps(Protocol):
     def link(self, existing: str, new: str) -> None:
         """Gives a file a second name; fails if the name exists."""
 
+    def symlink(self, target: str, new: str) -> None:
+        """Makes a symbolic link; fails if the name exists."""
+
     def unlink(self, path: str) -> None:
         """Removes a name."""
 
@@ -125,6 +128,10 @@ class PosixStorage:
     def link(self, existing: str, new: str) -> None:
         """Makes a hard link."""
         os.link(existing, new, follow_symlinks=False)
+
+    def symlink(self, target: str, new: str) -> None:
+        """Makes a symbolic link."""
+        os.symlink(target, new)
 
     def unlink(self, path: str) -> None:
         """Unlinks."""

@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal
 from urllib.parse import quote
 
 from attrs import field, frozen
@@ -87,13 +88,13 @@ class Store:
             raise
         return final
 
-    def add_name(self, existing: str, name: str, *, copy: bool = False) -> None:
-        """Gives a saved file a second name: a hard link, a copy where links fail.
+    def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
+        """Gives a saved file a second name.
 
         Args:
             existing: A name in the folder.
             name: The second name; what had it is replaced.
-            copy: Whether to copy at once, for folders that are to be carried away.
+            kind: A hard link (a copy where links fail), a symbolic link, or a copy.
 
         Raises:
             CheckpointError: As for `save`.
@@ -102,10 +103,11 @@ class Store:
         """
         source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
         try:
-            same = self.ops.identity(source)
-            if same is not None and same == self.ops.identity(final):
+            if self.ops.identity(source) == self.ops.identity(final):
                 return  # renaming one name of a file to another does nothing and leaves both
-            if copy or not self._link(source, temporary):
+            if kind == "symlink":
+                self.ops.symlink(existing, temporary)
+            elif kind == "copy" or not self._link(source, temporary):
                 self._write(temporary, iter([self._contents(source)]))
             self.ops.rename(temporary, final)
             self.ops.sync_folder(self.folder)

@@ -1,1 +1,54 @@
-"""Training state held at its full value across interruption, machine and language."""
+"""tenuto: training state held at its full value across interruption, machine and language.
+
+The names below are loaded when first used, so that `import tenuto` is quick and works without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, ProgressBar
+    from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
+    from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
+    from tenuto.reference.trainer.job import TrainingConfig
+    from tenuto.reference.trainer.loop import TrainResult
+    from tenuto.reference.trainer.torch_generators import seed_all
+    from tenuto.reference.trainer.torch_trainer import Trainer
+
+__all__ = [
+    "BaseCallback",
+    "CSVLogger",
+    "CheckpointCallback",
+    "CheckpointError",
+    "ConfigError",
+    "ProgressBar",
+    "RestoreError",
+    "TenutoError",
+    "TrainResult",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingInterrupted",
+    "read_checkpoint",
+    "seed_all",
+    "verify_checkpoint",
+    "write_checkpoint",
+]
+
+_HOMES = {
+    "tenuto.callbacks": ("BaseCallback", "CSVLogger", "CheckpointCallback", "ProgressBar"),
+    "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
+    "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
+    "tenuto.reference.trainer.job": ("TrainingConfig",),
+    "tenuto.reference.trainer.loop": ("TrainResult",),
+    "tenuto.reference.trainer.torch_generators": ("seed_all",),
+    "tenuto.reference.trainer.torch_trainer": ("Trainer",),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(home), name)
+    raise AttributeError(f"module 'tenuto' has no attribute {name!r}")

@@ -1,0 +1,163 @@
+"""Whether an event leads to a save, and what the callback remembers afterwards. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from attrs import evolve, field, frozen
+
+from tenuto.callbacks.policies import naming
+from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
+from tenuto.reference.checkpoint.tree import Tree
+from tenuto.reference.events.contexts import Metric, Progress
+
+__all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "plan_save"]
+
+SaveEvent = Literal["batch", "epoch", "train_end", "manual"]
+
+
+@frozen
+class SaveRules:
+    """When to save.
+
+    Attributes:
+        every_epochs: None for not by epochs.
+        every_steps: None for not by steps.
+        monitor: Name of the metric for the best; None for no best.
+        mode: Which of its values are better.
+        slots: Length of the best list.
+        min_delta: See `admit`.
+        at_train_end: Whether the last state is saved.
+    """
+
+    every_epochs: int | None
+    every_steps: int | None
+    monitor: str | None
+    mode: Mode
+    slots: int
+    min_delta: float
+    at_train_end: bool
+
+
+@frozen
+class Memory:
+    """What the decisions of a run depend on; saved with each checkpoint.
+
+    Attributes:
+        last_epoch: `epoch` of the last save by epochs.
+        last_step: `global_step` of the last save by steps.
+        best: The best list.
+    """
+
+    last_epoch: int = 0
+    last_step: int = 0
+    best: tuple[BestEntry, ...] = field(default=())
+
+    def to_tree(self) -> dict[str, Tree]:
+        """Returns it as a tree."""
+        return {"last_epoch": self.last_epoch, "last_step": self.last_step, "best": self.best_tree()}
+
+    def best_tree(self) -> list[Tree]:
+        """Returns the best list as a tree, best first.
+
+        Spec: TR-STATE-002.
+        """
+        return [{"value": e.value, "epoch": e.epoch, "step": e.step, "file": e.file} for e in self.best]
+
+    @classmethod
+    def from_tree(cls, tree: Mapping[str, Any]) -> Memory:
+        """Reads what `to_tree` made."""
+        return cls(tree["last_epoch"], tree["last_step"], tuple(BestEntry(**entry) for entry in tree["best"]))
+
+
+@frozen
+class SavePlan:
+    """A save that is to be made.
+
+    Attributes:
+        reasons: Words of `metadata.origin.reasons`.
+        names: Names of the file, the one to write first; `latest` is not among them.
+        memory: What is remembered if the save succeeds.
+        dropped: Names that left the best list and are to be deleted after it.
+        trigger: What of the metric caused the save, or None.
+    """
+
+    reasons: tuple[str, ...]
+    names: tuple[str, ...]
+    memory: Memory
+    dropped: tuple[str, ...] = ()
+    trigger: dict[str, Tree] | None = None
+
+
+def plan_save(
+    rules: SaveRules,
+    memory: Memory,
+    event: SaveEvent,
+    progress: Progress,
+    metrics: Mapping[str, Metric],
+    saved_at: Progress | None,
+) -> SavePlan | None:
+    """Decides what an event leads to.
+
+    Args:
+        rules: The settings.
+        memory: Of the last save.
+        event: What has just happened.
+        progress: Where training is.
+        metrics: All metrics so far.
+        saved_at: The last state that was saved by this attempt, emergency saves aside.
+
+    Returns:
+        The save to make, or None.
+
+    Spec: CPC-WHEN-001 to CPC-WHEN-007, CPC-BEST-006.
+    """
+    reasons: list[str] = ["manual"] if event == "manual" else []
+    after = memory
+    if event == "epoch" and _is_due(rules.every_epochs, progress.epoch - memory.last_epoch):
+        reasons.append("periodic")
+        after = evolve(after, last_epoch=progress.epoch)
+    if event == "batch" and _is_due(rules.every_steps, progress.global_step - memory.last_step):
+        reasons.append("periodic")
+        after = evolve(after, last_step=progress.global_step)
+    if event == "train_end" and rules.at_train_end and progress != saved_at:
+        reasons.append("train_end")
+    names = [naming.periodic_name(progress)] if reasons else []
+    admission = _admission(rules, memory, progress, metrics) if event in {"epoch", "manual"} else None
+    if admission is not None:
+        reasons.append("best")
+        names += _best_names(rules, admission, progress)
+        after = evolve(after, best=admission.entries)
+    if not reasons:
+        return None
+    dropped = tuple(entry.file for entry in admission.evicted) if admission and rules.slots > 1 else ()
+    trigger = _trigger(rules, memory, metrics) if admission else None
+    return SavePlan(tuple(reasons), tuple(names), after, dropped, trigger)
+
+
+def _is_due(every: int | None, since: int) -> bool:
+    return every is not None and since >= every
+
+
+def _admission(rules: SaveRules, memory: Memory, progress: Progress, metrics: Mapping[str, Metric]) -> Admission | None:
+    metric = metrics.get(rules.monitor) if rules.monitor is not None else None
+    if rules.monitor is None or metric is None or metric.step != progress.global_step:
+        return None  # a value measured earlier belongs to other weights (CPC-BEST-006)
+    several = rules.slots > 1
+    file = naming.best_entry_name(rules.monitor, progress) if several else naming.best_name(rules.monitor)
+    candidate = BestEntry(metric.value, progress.epoch, metric.step, file)
+    return admit(memory.best, candidate, mode=rules.mode, slots=rules.slots, min_delta=rules.min_delta)
+
+
+def _best_names(rules: SaveRules, admission: Admission, progress: Progress) -> list[str]:
+    assert rules.monitor is not None  # noqa: S101 - there is an admission
+    first = [naming.best_name(rules.monitor)] if admission.is_first else []
+    return first if rules.slots == 1 else [naming.best_entry_name(rules.monitor, progress), *first]
+
+
+def _trigger(rules: SaveRules, memory: Memory, metrics: Mapping[str, Metric]) -> dict[str, Tree]:
+    assert rules.monitor is not None  # noqa: S101 - there is an admission
+    previous = memory.best[0].value if memory.best else None
+    value = metrics[rules.monitor].value
+    return {"monitor": rules.monitor, "value": value, "mode": rules.mode, "strategy": "best", "previous_best": previous}

@@ -1,0 +1,147 @@
+"""Carries out what the policies decide: writes a checkpoint under its names, frees occupied ones, deletes old ones."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import evolve, frozen
+
+from tenuto.callbacks.policies import naming
+from tenuto.callbacks.policies.retention import plan_retention
+from tenuto.reference.checkpoint.ledger import DamagedFile, Entry, read_entry, read_ledger
+from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
+from tenuto.reference.checkpoint.store import Store
+from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.errors import CheckpointError
+from tenuto.reference.events.contexts import DeletedCheckpoint, Progress, RunIdentity, SavedCheckpoint
+
+__all__ = ["LatestMode", "Repository", "SaveJob", "SaveOutcome"]
+
+LatestMode = Literal["auto", "symlink", "copy", "none"]
+
+
+@frozen
+class SaveJob:
+    """One checkpoint to be written.
+
+    Attributes:
+        document: Its tensors do not change until the job is done.
+        names: The first is written, the others are second names.
+        moves_latest: Whether `latest.ckpt` is to lead to it.
+        dropped: Names to delete afterwards, whatever retention says.
+        progress: Of the state.
+        reasons: Of the save.
+    """
+
+    document: Document
+    names: tuple[str, ...]
+    moves_latest: bool
+    dropped: tuple[str, ...]
+    progress: Progress
+    reasons: tuple[str, ...]
+
+
+@frozen
+class SaveOutcome:
+    """What a job did. The checkpoint is durable.
+
+    Attributes:
+        saved: The checkpoint.
+        deleted: What was deleted after it.
+        problem: Why deleting failed, if it did: no reason to call the save a failure.
+    """
+
+    saved: SavedCheckpoint
+    deleted: tuple[DeletedCheckpoint, ...]
+    problem: CheckpointError | None = None
+
+
+class Repository:
+    """The checkpoints of one run in one folder.
+
+    Args:
+        folder: Of the run.
+        run: Of this attempt.
+        resumed_at: Position of the state that it continued from.
+        latest: How `latest.ckpt` is made.
+        keep_last: See `plan_retention`.
+        verify: Whether each file is read back.
+        ops: The storage, None for that of the system.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        run: RunIdentity,
+        *,
+        resumed_at: tuple[int, int, int] | None,
+        latest: LatestMode,
+        keep_last: int | None,
+        verify: bool,
+        ops: StorageOps | None = None,
+    ) -> None:
+        self._store = Store(folder, run.run_id, verify, ops or PosixStorage())
+        self._run, self._resumed_at = run, resumed_at
+        self._latest, self._keep_last = latest, keep_last
+        self.swept = self._store.sweep()
+        ledger = read_ledger(folder, self._store.ops)
+        self._found: dict[str, Entry | DamagedFile] = {entry.name: entry for entry in ledger.entries}
+        self._found.update({file.name: file for file in ledger.damaged})
+
+    def write(self, job: SaveJob) -> SaveOutcome:
+        """Writes a checkpoint, names it, and only then deletes.
+
+        Raises:
+            CheckpointError: See `Store.save`; nothing has been deleted then.
+
+        Spec: CPC-WHEN-005, CPC-NAME-005, CPC-KEEP-002, STORE-KEEP-002.
+        """
+        first, *others = job.names
+        self._free(first)
+        path = self._store.save(first, job.document)
+        self._found[first] = self._entry(first)
+        for name in others:
+            if naming.is_periodic(name):
+                self._free(name)
+            self._store.add_name(first, name)
+            self._found[name] = evolve(self._entry(first), name=name)
+        names = (first, *others, *self._move_latest(job, first))
+        saved = SavedCheckpoint(path, names, job.reasons, job.progress)
+        try:
+            return SaveOutcome(saved, self._retain(job.dropped))
+        except CheckpointError as error:
+            return SaveOutcome(saved, (), error)
+
+    def _entry(self, name: str) -> Entry:
+        return read_entry(self._store.folder, name, self._store.ops)
+
+    def _free(self, name: str) -> None:
+        """Spec: TR-RES-008, STORE-NAME-003."""
+        occupant = self._found.get(name)
+        if occupant is None or naming.is_best(name):
+            return  # best names are replaced: to ask for them is to consent
+        if isinstance(occupant, Entry) and occupant.attempt == self._run.attempt:
+            return
+        label = f"attempt{occupant.attempt}" if isinstance(occupant, Entry) else "damaged"
+        self._store.rename(name, naming.attempt_name(name, label))
+        del self._found[name]
+
+    def _move_latest(self, job: SaveJob, first: str) -> tuple[str, ...]:
+        if not job.moves_latest or self._latest == "none":
+            return ()
+        kinds: dict[LatestMode, Literal["link", "symlink", "copy"]] = {
+            "auto": "link",
+            "symlink": "symlink",
+            "copy": "copy",
+        }
+        self._store.add_name(first, naming.LATEST, kind=kinds[self._latest])
+        return (naming.LATEST,)
+
+    def _retain(self, dropped: tuple[str, ...]) -> tuple[DeletedCheckpoint, ...]:
+        entries = [item for item in self._found.values() if isinstance(item, Entry)]
+        plan = plan_retention(entries, run=self._run, resumed_at=self._resumed_at, keep_last=self._keep_last)
+        names = [name for name in (*plan, *dropped) if name in self._found]
+        self._store.delete(names)
+        for name in names:
+            del self._found[name]
+        return tuple(DeletedCheckpoint(self._store.path(name)) for name in names)
