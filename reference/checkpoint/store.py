@@ -103,7 +103,10 @@ class Store:
         """
         source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
         try:
-            if self.ops.identity(source) == self.ops.identity(final):
+            same = self.ops.identity(source)
+            if same is None:
+                raise FileNotFoundError(errno.ENOENT, "not there, or not a regular file", source)
+            if same == self.ops.identity(final):
                 return  # renaming one name of a file to another does nothing and leaves both
             if kind == "symlink":
                 self.ops.symlink(existing, temporary)
