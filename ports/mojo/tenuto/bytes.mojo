@@ -61,45 +61,74 @@ def is_utf8(b: Span[UInt8, _]) -> Bool:
     return True
 
 
+def first_word(b: Span[UInt8, _]) -> UInt64:
+    """The first eight bytes as a number that sorts as they do."""
+    var v = UInt64(0)
+    for i in range(8):
+        v = v << 8 | (UInt64(b[i]) if i < len(b) else UInt64(0))
+    return v
+
+
 trait Ordering:
     """Things known by number that can be compared."""
 
-    def before(self, a: Int, b: Int) -> Bool:
-        """Whether thing `a` sorts strictly before thing `b`."""
+    def word(self, i: Int) -> UInt64:
+        """Decides first; kept beside the number, so most comparisons need no
+        look at the thing itself.
+        """
         ...
+
+    def before(self, a: Int, b: Int) -> Bool:
+        """Whether `a` sorts strictly before `b`, their words being equal."""
+        ...
+
+
+@fieldwise_init
+struct _Item(ImplicitlyCopyable):
+    """A thing that is being sorted."""
+
+    var word: UInt64
+    var number: Int
 
 
 def sorted_order[T: Ordering](things: T, n: Int) -> List[Int]:
     """The numbers 0 to n - 1 in order: a stable bottom-up merge sort."""
-    var order = List[Int](capacity=n)
+    var items = List[_Item](capacity=n)
     for i in range(n):
-        order.append(i)
-    var other = order.copy()
+        items.append(_Item(things.word(i), i))
+    var other = items.copy()
     var width = 1
     while width < n:
-        var lo = 0
-        while lo < n:
-            _merge(
-                things, order, other, lo, min(lo + width, n), min(lo + 2 * width, n)
-            )
-            lo += 2 * width
-        swap(order, other)
+        for lo in range(0, n, 2 * width):
+            var mid = min(lo + width, n)
+            _merge(things, items, other, lo, mid, min(mid + width, n))
+        swap(items, other)
         width *= 2
+    var order = List[Int](capacity=n)
+    for item in items:
+        order.append(item.number)
     return order^
 
 
 def _merge[
     T: Ordering
 ](
-    things: T, src: List[Int], mut dst: List[Int], lo: Int, mid: Int, hi: Int
+    things: T, src: List[_Item], mut dst: List[_Item], lo: Int, mid: Int, hi: Int
 ):
     """Merge the runs [lo, mid) and [mid, hi) of `src` into `dst`."""
     var i = lo
     var j = mid
     for k in range(lo, hi):
-        if i < mid and (j >= hi or not things.before(src[j], src[i])):
+        if i < mid and (j >= hi or not _before(things, src[j], src[i])):
             dst[k] = src[i]
             i += 1
         else:
             dst[k] = src[j]
             j += 1
+
+
+@always_inline
+def _before[T: Ordering](things: T, a: _Item, b: _Item) -> Bool:
+    if a.word != b.word:
+        return a.word < b.word
+    return things.before(a.number, b.number)

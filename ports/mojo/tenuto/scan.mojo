@@ -7,6 +7,7 @@ decides: length, reserved byte, UTF-8, kind of key, repeated key, limits.
 """
 from .bytes import Ordering, compare, is_utf8, sorted_order
 from .errors import Phase, TenutoError
+from .hash import xxh64
 from .msgpack import Header, Kind, read_header
 
 comptime HEAD_LIMIT = 268435456
@@ -49,7 +50,7 @@ struct _OpenMap(ImplicitlyCopyable):
 
 
 struct _KeyOrder[origin: ImmOrigin, keys_origin: ImmOrigin](Ordering):
-    """Keys of one map, compared by their bytes."""
+    """Keys of one map, by their hash and then by their bytes."""
 
     var head: Span[UInt8, Self.origin]
     var keys: Span[Slice, Self.keys_origin]
@@ -65,6 +66,10 @@ struct _KeyOrder[origin: ImmOrigin, keys_origin: ImmOrigin](Ordering):
     def key(self, i: Int) -> Span[UInt8, Self.origin]:
         var s = self.keys[i]
         return self.head[s.start : s.start + s.size]
+
+    def word(self, i: Int) -> UInt64:
+        """Any order will do that brings equal keys together."""
+        return xxh64(self.key(i))
 
     def before(self, a: Int, b: Int) -> Bool:
         return compare(self.key(a), self.key(b)) < 0

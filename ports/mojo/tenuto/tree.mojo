@@ -1,5 +1,5 @@
 """Trees: the values of a document. Spec: CKPT-VAL-001."""
-from .bytes import Ordering, compare, sorted_order
+from .bytes import Ordering, compare, first_word, sorted_order
 from .errors import TenutoError, internal
 from .msgpack import Kind
 
@@ -155,6 +155,9 @@ struct _Keys[origin: ImmOrigin](Ordering):
 
     def __init__(out self, ref[Self.origin] items: List[Value]):
         self.items = items
+
+    def word(self, i: Int) -> UInt64:
+        return first_word(self.items[2 * i].data)
 
     def before(self, a: Int, b: Int) -> Bool:
         return compare(self.items[2 * a].data, self.items[2 * b].data) < 0
