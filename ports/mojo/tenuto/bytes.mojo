@@ -113,7 +113,12 @@ def sorted_order[T: Ordering](things: T, n: Int) -> List[Int]:
 def _merge[
     T: Ordering
 ](
-    things: T, src: List[_Item], mut dst: List[_Item], lo: Int, mid: Int, hi: Int
+    things: T,
+    src: List[_Item],
+    mut dst: List[_Item],
+    lo: Int,
+    mid: Int,
+    hi: Int,
 ):
     """Merge the runs [lo, mid) and [mid, hi) of `src` into `dst`."""
     var i = lo

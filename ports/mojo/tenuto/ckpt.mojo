@@ -11,6 +11,7 @@ from .frame import (
     check_digests,
     check_frame,
     read_table,
+    read_u64,
 )
 from .fs import Blob, Memory, NewFile, map_file
 from .head import check_keys, check_version, read_tensors
@@ -44,7 +45,7 @@ def read_blob(var blob: Blob) raises TenutoError -> Checkpoint:
     var head = b[0 : trailer.head_length]
     var table = b[trailer.table_offset : trailer.file_length - TAIL_BYTES]
     var at = trailer.file_length - 16
-    if _stored_digest(b[at : at + 8]) != trailer.digest(head, table):
+    if read_u64(b, at) != trailer.digest(head, table):
         raise TenutoError("head_digest_mismatch", Phase.OPEN)
     var scan = Scan(head.as_imm())
     check_keys(scan)
@@ -58,14 +59,6 @@ def read_blob(var blob: Blob) raises TenutoError -> Checkpoint:
     # The views above borrow from it: it must not die before this line.
     _ = shared^
     return Checkpoint(doc^, canonical)
-
-
-def _stored_digest(b: Span[UInt8, _]) -> UInt64:
-    """The little-endian number in the trailer."""
-    var v = UInt64(0)
-    for i in range(8):
-        v |= UInt64(b[i]) << UInt64(8 * i)
-    return v
 
 
 def _is_canonical(

@@ -148,9 +148,7 @@ struct Tensor(Copyable):
             at += p.length
         return found^
 
-    def bytes(
-        self, p: Piece
-    ) -> Span[UInt8, ImmOrigin(origin_of(self.blob[]))]:
+    def bytes(self, p: Piece) -> Span[UInt8, ImmOrigin(origin_of(self.blob[]))]:
         """The bytes of one piece, without a copy."""
         return self.blob[].span()[p.offset : p.offset + p.length]
 

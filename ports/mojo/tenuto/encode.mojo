@@ -9,6 +9,7 @@ from .frame import (
     Row,
     SEGMENT_BYTES,
     SEGMENT_LIMIT,
+    TAIL_BYTES,
     Trailer,
     array_header,
     encode_table,
@@ -105,9 +106,7 @@ def encode_head(doc: Document, plan: Plan) -> List[UInt8]:
     return e^.finish()
 
 
-def _encode_value(
-    mut e: Encoder, v: Value, tensors: List[Tensor], plan: Plan
-):
+def _encode_value(mut e: Encoder, v: Value, tensors: List[Tensor], plan: Plan):
     """Write one value. Spec: CKPT-CANON-001."""
     if v.kind == Kind.INT:
         e.int(Int64(v.bits))
@@ -194,9 +193,7 @@ def write_document[
         var total = tensor.nbytes()
         for k in range(cuts(total)):
             var size = cut_size(total, k)
-            var row = _write_segment(
-                sink, tensor, at, k * SEGMENT_BYTES, size
-            )
+            var row = _write_segment(sink, tensor, at, k * SEGMENT_BYTES, size)
             at = Int(row.offset) + size
             rows.append(row)
     var key = table_key()
@@ -204,7 +201,7 @@ def write_document[
     at += len(key)
     var table = encode_table(rows)
     sink.write(table)
-    var trailer = Trailer(len(head), at, at + len(table) + 50)
+    var trailer = Trailer(len(head), at, at + len(table) + TAIL_BYTES)
     sink.write(trailer.encode(head, table))
     return trailer.file_length
 
@@ -220,12 +217,12 @@ def _write_segment[
     var h = Xxh64()
     for p in tensor.cut(start, size):
         # In steps that stay in the cache between the hash and the write.
-        var from_ = 0
-        while from_ < p.length:
-            var n = min(1 << 18, p.length - from_)
-            var part = tensor.bytes(p)[from_ : from_ + n]
+        var done = 0
+        while done < p.length:
+            var n = min(1 << 18, p.length - done)
+            var part = tensor.bytes(p)[done : done + n]
             h.update(part)
             sink.write(part)
-            from_ += n
+            done += n
     var n = UInt64(size)
     return Row(UInt64(at + len(header)), n, n, 0, h.digest())

@@ -20,7 +20,7 @@ def magic() -> Array[UInt8, 8]:
     return [0x89, 0x54, 0x45, 0x4E, 0x55, 0x54, 0x4F, 0x0A]
 
 
-def _u64(b: Span[UInt8, _], at: Int) -> UInt64:
+def read_u64(b: Span[UInt8, _], at: Int) -> UInt64:
     """A little-endian number."""
     var v = UInt64(0)
     for i in range(8):
@@ -49,10 +49,10 @@ struct Trailer(ImplicitlyCopyable):
         if b[n - 8 : n] != Span(materialize[MAGIC]()):
             raise TenutoError("bad_magic", Phase.OPEN)
         var at = n - TRAILER_BYTES
-        if _u64(b, at + 16) != UInt64(n):
+        if read_u64(b, at + 16) != UInt64(n):
             raise TenutoError("wrong_length", Phase.OPEN)
-        var head = _u64(b, at)
-        var table = _u64(b, at + 8)
+        var head = read_u64(b, at)
+        var table = read_u64(b, at + 8)
         # In this order no difference can wrap: n is at least 128.
         if (
             table > UInt64(n - 51)
@@ -81,7 +81,9 @@ struct Trailer(ImplicitlyCopyable):
         h.update(self.numbers())
         return h.digest()
 
-    def encode(self, head: Span[UInt8, _], table: Span[UInt8, _]) -> List[UInt8]:
+    def encode(
+        self, head: Span[UInt8, _], table: Span[UInt8, _]
+    ) -> List[UInt8]:
         """The last 50 bytes of a file."""
         var out = trailer_key()
         out.extend(self.numbers())
@@ -230,10 +232,7 @@ def _expect(
     b: Span[UInt8, _], mut pos: Int, expected: Span[UInt8, _], end: Int
 ) raises TenutoError:
     """Move `pos` behind the expected bytes, all of which lie before `end`."""
-    if (
-        len(expected) > end - pos
-        or b[pos : pos + len(expected)] != expected
-    ):
+    if len(expected) > end - pos or b[pos : pos + len(expected)] != expected:
         raise TenutoError("bad_framing", Phase.FRAMING, "", pos)
     pos += len(expected)
 
@@ -243,6 +242,4 @@ def check_digests(b: Span[UInt8, _], rows: List[Row]) raises TenutoError:
     for r in rows:
         var at = Int(r.offset)
         if xxh64(b[at : at + Int(r.stored)]) != r.xxh64:
-            raise TenutoError(
-                "segment_digest_mismatch", Phase.SEGMENT, "", at
-            )
+            raise TenutoError("segment_digest_mismatch", Phase.SEGMENT, "", at)

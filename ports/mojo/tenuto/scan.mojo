@@ -83,9 +83,7 @@ struct _KeyOrder[origin: ImmOrigin, keys_origin: ImmOrigin](Ordering):
         return False
 
 
-def _refusal(
-    code: StaticString, at: Int, var msg: String = ""
-) -> TenutoError:
+def _refusal(code: StaticString, at: Int, var msg: String = "") -> TenutoError:
     return TenutoError(code, Phase.HEAD, msg^, at)
 
 

@@ -117,9 +117,9 @@ struct Value(Copyable):
             return 2 * at + 1
         return -1
 
-    def get(self, key: StringSpan) raises TenutoError -> ref[
-        self.items[0]
-    ] Value:
+    def get(
+        self, key: StringSpan
+    ) raises TenutoError -> ref[self.items[0]] Value:
         """The value of a key of a map."""
         var i = self.find(key)
         if i < 0:

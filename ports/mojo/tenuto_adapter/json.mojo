@@ -36,9 +36,9 @@ struct Json(Copyable):
     def __deinit__(deinit self):
         pass
 
-    def get(self, key: StringSpan) raises TenutoError -> ref[
-        self.items[0]
-    ] Json:
+    def get(
+        self, key: StringSpan
+    ) raises TenutoError -> ref[self.items[0]] Json:
         """A member of an object."""
         if self.kind == JsonKind.OBJECT:
             for i in range(0, len(self.items), 2):

@@ -54,7 +54,7 @@ def answer(line: Span[UInt8, _], mut goodbye: Bool) -> List[UInt8]:
 def _failure(id: StringSpan, e: TenutoError) -> List[UInt8]:
     """The reply to a refusal, or to a fault of ours or of the request."""
     if e.phase == Phase.INTERNAL:
-        return internal_reply(id, String(e))
+        return internal_reply(id, e.msg)
     var reply = Reply(id, "error")
     reply.string("code", e.code.as_bytes())
     reply.string("phase", e.phase.as_bytes())

@@ -241,7 +241,9 @@ struct TreeWriter(Movable):
         elif v.kind == Kind.F64:
             self._put('"f64:')
             for i in range(8):
-                var byte: List[UInt8] = [UInt8(v.bits >> UInt64(56 - 8 * i) & 0xFF)]
+                var byte: List[UInt8] = [
+                    UInt8(v.bits >> UInt64(56 - 8 * i) & 0xFF)
+                ]
                 append_hex(self.out, byte)
             self._put('"')
         else:
