@@ -15,6 +15,13 @@ _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
 
 
+class _Lines(logging.Handler):
+    """Writes to the standard error of the moment, which a progress bar replaces while it is drawn."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(self.format(record), err=True)
+
+
 def register(app: typer.Typer) -> None:
     """Adds the command to the application."""
     app.command()(train)
@@ -33,6 +40,7 @@ def train(
         int | None, typer.Option(min=1, help="How many epochs; the job's own number if not given.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Only warnings, errors and the last line.")] = False,
     set_: Annotated[
         list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="A setting of the job's own.")
     ] = None,
@@ -52,7 +60,7 @@ def train(
     from tenuto.reference.errors import TenutoError, TrainingInterrupted  # noqa: PLC0415 - commands load what they need when they run
     from tenuto.reference.trainer.job import TrainingConfig, load_job  # noqa: PLC0415 - as above
 
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", handlers=[_Lines()])
     config = TrainingConfig(str(output), epochs, seed, _settings(set_ or []))
     try:
         result = load_job(job)(config).fit(resume)
