@@ -23,6 +23,7 @@ from tenuto.conformance_tests.lines import LineReader, OversizedError
 
 STDERR_KEPT = 1 << 16
 SETTLE_SECONDS = 1.0
+DRAIN_READS = 32
 
 
 @frozen
@@ -119,12 +120,20 @@ class Adapter:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     return Late(seconds)
-                if self.closed:
-                    return Ended(self._end_in_words())
+                if self.closed or self._exit() is not None:
+                    return self._last_reply()
                 pending = self._pump(pending, left)
         except OversizedError as error:
             return Oversized(error.limit)
         return Answer(self.replies.popleft())
+
+    def _last_reply(self) -> Outcome:
+        """What an adapter said before its end; a child that it left behind may still hold its pipes."""
+        found = self.wait(SETTLE_SECONDS)
+        self._drain()
+        if self.replies:
+            return Answer(self.replies.popleft())
+        return Ended("closed its output without ending" if found is None else str(found))
 
     def _pump(self, pending: bytes, seconds: float) -> bytes:
         """Move bytes on whatever pipe is ready; returns what is still to be sent."""
@@ -175,8 +184,12 @@ class Adapter:
     def _drain(self) -> None:
         """Keep an adapter that still writes from being stuck on a full pipe."""
         _, stdout, stderr = self._pipes()
-        with contextlib.suppress(OversizedError):
-            self.replies.extend(self.reader.feed(_read(stdout) or b""))
+        for _ in range(DRAIN_READS):
+            data = _read(stdout)
+            if not data:
+                break
+            with contextlib.suppress(OversizedError):
+                self.replies.extend(self.reader.feed(data))
         self._keep(_read(stderr))
 
     def _keep(self, data: bytes | None) -> None:
@@ -184,10 +197,6 @@ class Adapter:
         self.silent = self.silent or data == b""
         self.stderr += data or b""
         del self.stderr[:-STDERR_KEPT]
-
-    def _end_in_words(self) -> str:
-        found = self.wait(SETTLE_SECONDS)
-        return "closed its output without ending" if found is None else str(found)
 
     def kill(self) -> None:
         """Kill the whole process group and release everything."""

@@ -13,14 +13,15 @@ from tenuto.conformance_tests.oracle.document import Json, MalformedError
 
 PREFIX = b"@tenuto "
 LINE_LIMIT = 1 << 20
+REPLY_MEMBERS = {"ok": (), "error": ("code", "phase"), "unsupported": ("capability",), "internal": ("message",)}
 
 
 @frozen
 class Reply:
-    """A reply that keeps the rules of section 4.
+    """A reply to the request that was asked.
 
     Attributes:
-        kind: `ok`, `error`, `unsupported` or `internal`.
+        kind: `ok`, `error`, `unsupported` or `internal`, once it is checked.
         members: all members of the JSON object.
     """
 
@@ -96,9 +97,9 @@ def _check(value: object) -> None:
 
 
 def parse_reply(line: bytes, request_id: str) -> Reply:
-    """The reply in a line that starts with the prefix; raises `MalformedError` if it breaks a rule.
+    """The reply in a line that starts with the prefix; raises `MalformedError` if the adapter is out of step.
 
-    Spec: CONF-LINE-005, CONF-REPLY-001, CONF-VERDICT-006.
+    Spec: CONF-LINE-005, CONF-VERDICT-006.
     """
     value = parse_json(line[len(PREFIX) :])
     if not isinstance(value, dict):
@@ -106,12 +107,18 @@ def parse_reply(line: bytes, request_id: str) -> Reply:
     if value.get("id") != request_id:
         raise MalformedError(f"reply with id {value.get('id')!r}; expected {request_id!r}")
     kind = value.get("reply")
-    required = {"ok": (), "error": ("code", "phase"), "unsupported": ("capability",), "internal": ("message",)}
-    if not isinstance(kind, str) or kind not in required:
-        raise MalformedError(f"reply is {kind!r}; expected one of {', '.join(required)}")
-    reply = Reply(kind, value)
-    for name in required[kind]:
+    return Reply(kind if isinstance(kind, str) else ascii(kind), value)
+
+
+def check_reply(reply: Reply) -> None:
+    """Raises `MalformedError` if a reply is none of section 4, or says words that are not of the specification.
+
+    Spec: CONF-REPLY-001.
+    """
+    if reply.kind not in REPLY_MEMBERS:
+        raise MalformedError(f"reply is {reply.kind}; expected one of {', '.join(REPLY_MEMBERS)}")
+    for name in REPLY_MEMBERS[reply.kind]:
         reply.text(name)
-    if kind == "error" and not (value["code"] in CODES and value["phase"] in PHASES):
-        raise MalformedError(f"error {value['code']!r}, {value['phase']!r}; expected words of the specification")
-    return reply
+    if reply.kind == "error" and not (reply.text("code") in CODES and reply.text("phase") in PHASES):
+        words = f"{reply.text('code')!r} in phase {reply.text('phase')!r}"
+        raise MalformedError(f"error {words}; expected words of the specification")

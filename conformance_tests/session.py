@@ -17,7 +17,7 @@ from tenuto.conformance_tests.judge import Judgement, Verdict
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 from tenuto.conformance_tests.port import Port
 from tenuto.conformance_tests.process import Adapter, Answer, Ended, Late, Outcome
-from tenuto.conformance_tests.protocol import Reply, parse_reply, request_line
+from tenuto.conformance_tests.protocol import Reply, check_reply, parse_reply, request_line
 
 MAX_DEATHS = 10
 WRITTEN_LIMIT = 1 << 28
@@ -83,7 +83,8 @@ class Session:
             self.deaths += 1
             self.last_death = lost.judgement
             return lost.judgement
-        except MalformedError as error:
+        except (MalformedError, RecursionError) as error:
+            # Only what a port wrote is nested so deeply that reading it fails.
             return Judgement(Verdict.PROTOCOL, str(error))
 
     def stop(self) -> None:
@@ -106,8 +107,8 @@ class Session:
         self.adapter = adapter
         nonce = secrets.token_hex(16)
         members: dict[str, Json] = {"protocol": "i:1", "spec": "1.0", "nonce": nonce}
-        reply = self._ask(adapter, "hello", members, self.deadlines.hello)
         try:
+            reply = self._ask(adapter, "hello", members, self.deadlines.hello)
             judgement = judge.judge_hello(self.port, nonce, reply)
         except MalformedError as error:
             judgement = Judgement(Verdict.PROTOCOL, str(error))
@@ -134,9 +135,11 @@ class Session:
         if not isinstance(outcome, Answer):
             raise _LostError(_no_answer(operation, outcome, adapter))
         try:
-            return parse_reply(outcome.line, request_id)
+            reply = parse_reply(outcome.line, request_id)
         except MalformedError as error:
             raise _LostError(Judgement(Verdict.PROTOCOL, str(error))) from error
+        check_reply(reply)
+        return reply
 
     def _run(self, adapter: Adapter, task: Task) -> Judgement:
         match task:

@@ -58,6 +58,7 @@ class Writer:
     """Writes trees as tagged JSON and numbers tensors in the order in which it meets them."""
 
     identities: dict[int, str] = Factory(dict)
+    count: int = 0
 
     def tree(self, value: Tree) -> Json:
         """One tree."""
@@ -69,10 +70,17 @@ class Writer:
         if isinstance(value, dict):
             return ["map", *([key, self.tree(value[key])] for key in sorted(value, key=utf8))]
         if isinstance(value, Tensor):
-            name = self.identities.setdefault(id(value), f"t:{len(self.identities)}")
             shape = ",".join(map(str, value.shape))
-            return ["tensor", name, value.dtype, shape, f"b:{value.data.hex()}"]
+            return ["tensor", self._identity(value), value.dtype, shape, f"b:{value.data.hex()}"]
         return scalar(value)
+
+    def _identity(self, tensor: Tensor) -> str:
+        """The identity of a tensor; one without elements has its own wherever it stands."""
+        if tensor.data and id(tensor) in self.identities:
+            return self.identities[id(tensor)]
+        name = self.identities[id(tensor)] = f"t:{self.count}"
+        self.count += 1
+        return name
 
 
 def dump(document: Document) -> Json:

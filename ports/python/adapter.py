@@ -48,9 +48,9 @@ class Writer:
         return write_scalar(value)
 
     def tensor(self, tensor: Tensor) -> list[str]:
-        """A tensor; it is kept alive, so that no other object gets its id."""
-        if id(tensor) not in self.met:
-            self.met[id(tensor)] = f"t:{len(self.met)}"
+        """A tensor; it is kept alive, so that no other object gets its id, and an empty one is always a new one."""
+        if id(tensor) not in self.met or 0 in tensor.shape:
+            self.met[id(tensor)] = f"t:{len(self.alive)}"
             self.alive.append(tensor)
         shape = ",".join(str(extent) for extent in tensor.shape)
         return ["tensor", self.met[id(tensor)], tensor.dtype, shape, "b:" + bytes(tensor.data).hex()]

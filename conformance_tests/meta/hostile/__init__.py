@@ -1,0 +1,1 @@
+"""Adapters that misbehave, each in one way."""
