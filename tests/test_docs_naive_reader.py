@@ -1,0 +1,28 @@
+"""The lines of the specification that read a file with a stock msgpack library do read one."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tenuto.reference.checkpoint import write_checkpoint
+
+PROSE = Path(__file__).parents[1] / "spec/v1/40-ckpt-format.md"
+
+
+@pytest.mark.req("CKPT-FILE-001", "CKPT-SEG-003")
+def test_the_naive_reader_of_the_specification(make_document, make_tensor, tmp_path):
+    blocks = re.findall(r"^```python naive-reader\n(.*?)^```", PROSE.read_text(), re.DOTALL | re.MULTILINE)
+    assert len(blocks) == 1
+    tensor = make_tensor(5, 3)
+    progress = {"epoch": 4, "global_step": 99, "batch_in_epoch": 0}
+    document = make_document(model_state={"w": tensor}, metadata={"origin": {}, "progress": progress})
+    write_checkpoint(tmp_path / "latest.ckpt", document)
+    code = blocks[0] + "print(msgpack.unpackb(doc['model_state']['w'].data))\nprint(data.hex())\n"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    shown = f"1.0 {dict(sorted(progress.items()))}\n['float32', [5, 3], [0]]\n{bytes(tensor.data).hex()}\n"
+    assert (ended.stderr.replace("ResourceWarning", ""), ended.stdout) == ("", shown)
