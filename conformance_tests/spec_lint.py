@@ -184,11 +184,13 @@ def stale_pending(specification: Specification) -> set[str]:
 def without_pending(registry: str, ids: set[str]) -> str:
     """Returns the text of the registry without the `pending` lines of some entries; all else is left byte for byte."""
     kept: list[str] = []
-    current = ""
+    current, dropping = "", False
     for line in registry.splitlines(keepends=True):
         start = re.match(r"- id:\s*(\S+)", line)
         current = start[1] if start else current
-        if not (current in ids and re.match(r"  pending:", line)):
+        continued = dropping and line.startswith("    ")  # a folded text goes on further indented
+        dropping = continued or (current in ids and line.startswith("  pending:"))
+        if not dropping:
             kept.append(line)
     return "".join(kept)
 
