@@ -1,4 +1,5 @@
 """The head: its keys, their kinds, and its ext values (steps 2, 3, 10 to 13)."""
+from .bytes import is_utf8
 from .document import UNKNOWN_DTYPE, dtype_of
 from .errors import Phase, TenutoError
 from .msgpack import Header, Kind, read_header
@@ -197,7 +198,10 @@ def _parse_tensor(b: Span[UInt8, _], mut t: TensorRef) -> Bool:
     var name = read_header(b, outer.body, len(b))
     if name.kind != Kind.STR or name.size > len(b) - name.body:
         return False
-    t.dtype = dtype_of(b[name.body : name.after()])
+    var text = b[name.body : name.after()]
+    if not is_utf8(text):  # the scan does not look inside ext values
+        return False
+    t.dtype = dtype_of(text)
     var pos = _numbers(b, name.after(), t.shape)
     if pos < 0:
         return False
