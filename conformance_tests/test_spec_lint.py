@@ -60,7 +60,7 @@ TEST = '''
 import pytest
 
 @pytest.mark.req("CB-HOOK-002")
-def test_it():
+def test_it() -> None:
     """Spec: CB-HOOK-001 to CB-HOOK-003."""
 '''
 README = "| document | area |\n| --- | --- |\n| [v1/10-callbacks.md](v1/10-callbacks.md) | `CB`: hooks |\n"
@@ -68,7 +68,7 @@ SIDECAR = "id: CKPT-V-001\nreq: [CB-HOOK-002]\n"
 
 
 @pytest.fixture
-def root(tmp_path):
+def root(tmp_path: Path) -> Path:
     files = {
         "spec/README.md": README,
         "spec/v1/10-callbacks.md": PROSE,
@@ -83,11 +83,11 @@ def root(tmp_path):
     return tmp_path
 
 
-def breaches(root):
+def breaches(root: Path) -> list[tuple[str, str]]:
     return [(breach.rule, breach.id) for breach in spec_lint.lint(load(root))]
 
 
-def test_a_good_specification_has_no_breach(root):
+def test_a_good_specification_has_no_breach(root: Path) -> None:
     specification = load(root)
     assert breaches(root) == []
     assert [one.text for one in specification.requirements] == [
@@ -141,40 +141,40 @@ FAULTS = [
 ]
 
 
-def break_it(root, file, old, new):
+def break_it(root: Path, file: str, old: str, new: str) -> None:
     text = (root / file).read_text()
     assert old in text
     (root / file).write_text(text.replace(old, new, 1))
 
 
 @pytest.mark.parametrize(("rule", "identity", "file", "old", "new"), FAULTS)
-def test_each_fault_is_found(root, rule, identity, file, old, new):
+def test_each_fault_is_found(root: Path, rule: str, identity: str, file: str, old: str, new: str) -> None:
     break_it(root, file, old, new)
     assert (rule, identity) in breaches(root)
 
 
-def test_every_rule_has_a_fault_here():
+def test_every_rule_has_a_fault_here() -> None:
     assert {fault[0] for fault in FAULTS} == set(spec_lint.RULES)
 
 
-def test_a_breach_names_file_and_line(root):
+def test_a_breach_names_file_and_line(root: Path) -> None:
     break_it(root, "spec/v1/10-callbacks.md", "`will` hooks", "can hooks")
     lines = [str(breach) for breach in spec_lint.lint(load(root))]
     assert "spec/v1/10-callbacks.md:5: weak-word: CB-HOOK-001: 'can' in a normative sentence" in lines
 
 
-def test_the_message_for_a_stale_entry_says_what_to_remove(root):
+def test_the_message_for_a_stale_entry_says_what_to_remove(root: Path) -> None:
     break_it(root, "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-001", "CB-HOOK-002"')
     (told,) = map(str, spec_lint.lint(load(root)))
     assert "remove `pending: trainer tests`: tested at tests/test_it.py:4 (--fix-pending)" in told
 
 
-def spec(*arguments):
+def spec(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "tenuto.cli", "spec", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_fix_pending_removes_these_lines_and_nothing_else(root):
+def test_fix_pending_removes_these_lines_and_nothing_else(root: Path) -> None:
     break_it(root, "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-001", "CB-HOOK-002"')
     assert spec("lint", "--root", root).returncode == 1
     ended = spec("lint", "--root", root, "--fix-pending")
@@ -183,14 +183,14 @@ def test_fix_pending_removes_these_lines_and_nothing_else(root):
     assert (root / REGISTRY).read_text() == ENTRIES.replace("  pending: trainer tests\n", "")
 
 
-def test_a_folded_pending_is_removed_whole():
+def test_a_folded_pending_is_removed_whole() -> None:
     folded = "- id: CB-HOOK-001\n  pending: >-\n    trainer\n    tests\n\n- id: CB-HOOK-002\n  pending: other\n"
     assert spec_lint.without_pending(folded, {"CB-HOOK-001"}) == (
         "- id: CB-HOOK-001\n\n- id: CB-HOOK-002\n  pending: other\n"
     )
 
 
-def test_show(root):
+def test_show(root: Path) -> None:
     ended = spec("show", "cb-hook-002", "--root", root)
     assert ended.returncode == 0
     for told in ("A context MUST NOT hold", "spec/v1/10-callbacks.md:7", "tests/test_it.py:4 test_it", "It is seen."):
@@ -200,18 +200,18 @@ def test_show(root):
     assert "CB-HOOK-001" in unknown.stderr
 
 
-def test_a_folder_without_a_specification_is_usage(tmp_path):
+def test_a_folder_without_a_specification_is_usage(tmp_path: Path) -> None:
     assert spec("lint", "--root", tmp_path).returncode == 2
 
 
-def test_the_first_sentence():
+def test_the_first_sentence() -> None:
     assert first_sentence("One. Two.") == "One."
     assert first_sentence("Of 1.0 and `a. b` so. [Why. So.]") == "Of 1.0 and `a. b` so."
     assert first_sentence("No end") == "No end"
 
 
 @pytest.mark.skipif(not (ROOT / "tests").is_dir(), reason="an installed package comes without its tests")
-def test_our_own_specification_is_clean():
+def test_our_own_specification_is_clean() -> None:
     specification = load(ROOT)
     assert [str(breach) for breach in spec_lint.lint(specification)] == []
     assert len(specification.requirements) > 150
