@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Generic, TypeVar
 
 __all__ = ["Background"]
@@ -21,11 +21,6 @@ class Background(Generic[_Result]):
         self._thread: ThreadPoolExecutor | None = None
         self._future: Future[_Result] | None = None
 
-    @property
-    def is_busy(self) -> bool:
-        """Whether a task has been given whose result has not been taken."""
-        return self._future is not None
-
     def start(self, task: Callable[[], _Result]) -> None:
         """Starts a task; the result of the one before has been taken."""
         assert self._future is None  # noqa: S101 - the caller settles the one before first
@@ -42,6 +37,11 @@ class Background(Generic[_Result]):
             return None
         future, self._future = self._future, None
         return future.result()
+
+    def wait(self) -> None:
+        """Waits until nothing is in flight; the result stays to be taken."""
+        if self._future is not None:
+            wait([self._future])
 
     def close(self) -> None:
         """Ends the thread."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 from attrs import evolve, frozen
 
@@ -18,6 +19,11 @@ from tenuto.reference.events.contexts import DeletedCheckpoint, Progress, RunIde
 __all__ = ["LatestMode", "Repository", "SaveJob", "SaveOutcome"]
 
 LatestMode = Literal["auto", "symlink", "copy", "none"]
+_KINDS: Final[dict[LatestMode, Literal["link", "symlink", "copy"]]] = {
+    "auto": "link",
+    "symlink": "symlink",
+    "copy": "copy",
+}
 
 
 @frozen
@@ -112,6 +118,43 @@ class Repository:
         except CheckpointError as error:
             return SaveOutcome(saved, (), error)
 
+    def holds(self, checkpoint_id: str | None) -> bool:
+        """Returns whether a checkpoint lies in the folder."""
+        return any(entry.checkpoint_id == checkpoint_id for entry in self._entries())
+
+    def repair(self, best: Mapping[str, tuple[int, int]]) -> list[str]:
+        """Makes second names that a kill kept an earlier attempt from making.
+
+        Args:
+            best: Name -> `(epoch, global_step)` of the state that it has to lead to.
+
+        Returns:
+            Names whose state lies nowhere in the folder.
+
+        Spec: CPC-NAME-006.
+        """
+        lost = [name for name, state in best.items() if not self._lead(name, state, "link")]
+        parent = next((entry for entry in self._entries() if entry.checkpoint_id == self._run.parent), None)
+        if parent is not None and not naming.is_emergency(parent.name) and self._latest != "none":
+            self._lead(naming.LATEST, _state(parent), _KINDS[self._latest])
+        return lost
+
+    def _lead(self, name: str, state: tuple[int, int], kind: Literal["link", "symlink", "copy"]) -> bool:
+        """Makes a name lead to a state of this run, unless it does."""
+        present = self._found.get(name)
+        if isinstance(present, Entry) and _state(present) == state:
+            return True
+        own = (entry for entry in self._entries() if entry.run_id == self._run.run_id and entry.name != name)
+        source = next((entry for entry in own if _state(entry) == state and entry.is_full), None)
+        if source is None:
+            return False
+        self._store.add_name(source.name, name, kind=kind)
+        self._found[name] = evolve(source, name=name)
+        return True
+
+    def _entries(self) -> list[Entry]:
+        return [item for item in self._found.values() if isinstance(item, Entry)]
+
     def _entry(self, name: str) -> Entry:
         return read_entry(self._store.folder, name, self._store.ops)
 
@@ -129,19 +172,18 @@ class Repository:
     def _move_latest(self, job: SaveJob, first: str) -> tuple[str, ...]:
         if not job.moves_latest or self._latest == "none":
             return ()
-        kinds: dict[LatestMode, Literal["link", "symlink", "copy"]] = {
-            "auto": "link",
-            "symlink": "symlink",
-            "copy": "copy",
-        }
-        self._store.add_name(first, naming.LATEST, kind=kinds[self._latest])
+        self._store.add_name(first, naming.LATEST, kind=_KINDS[self._latest])
         return (naming.LATEST,)
 
     def _retain(self, dropped: tuple[str, ...]) -> tuple[DeletedCheckpoint, ...]:
-        entries = [item for item in self._found.values() if isinstance(item, Entry)]
-        plan = plan_retention(entries, run=self._run, resumed_at=self._resumed_at, keep_last=self._keep_last)
+        plan = plan_retention(self._entries(), run=self._run, resumed_at=self._resumed_at, keep_last=self._keep_last)
         names = [name for name in (*plan, *dropped) if name in self._found]
         self._store.delete(names)
         for name in names:
             del self._found[name]
         return tuple(DeletedCheckpoint(self._store.path(name)) for name in names)
+
+
+def _state(entry: Entry) -> tuple[int, int]:
+    epoch, _, step = entry.position
+    return epoch, step

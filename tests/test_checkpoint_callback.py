@@ -37,7 +37,9 @@ def test_defaults_leave_each_epoch_best_and_latest_with_shared_bytes(tmp_path):
 
 
 @pytest.mark.req("CPC-NAME-005")
-@pytest.mark.parametrize(("mode", "is_link", "is_same"), [("auto", False, True), ("symlink", True, True), ("copy", False, False)])
+@pytest.mark.parametrize(
+    ("mode", "is_link", "is_same"), [("auto", False, True), ("symlink", True, True), ("copy", False, False)]
+)
 def test_latest_modes(tmp_path, mode, is_link, is_same):
     make_trainer(tmp_path, latest=mode).fit()
     latest, newest = tmp_path / "latest.ckpt", tmp_path / "checkpoint_epoch_0003.ckpt"
@@ -99,9 +101,19 @@ def test_a_missing_monitor_warns_once_and_training_goes_on(tmp_path, caplog):
 @pytest.mark.req("CPC-SET-001")
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("save_frequency", 0), ("save_every_steps", -1), ("mode", "best"), ("keep_last_n", 0), ("save_top_k", 1.5),
-     ("min_delta", -1), ("min_delta", float("nan")), ("latest", "yes"), ("verify", "maybe"), ("max_save_failures", 0),
-     ("save_frequency", True)],
+    [
+        ("save_frequency", 0),
+        ("save_every_steps", -1),
+        ("mode", "best"),
+        ("keep_last_n", 0),
+        ("save_top_k", 1.5),
+        ("min_delta", -1),
+        ("min_delta", float("nan")),
+        ("latest", "yes"),
+        ("verify", "maybe"),
+        ("max_save_failures", 0),
+        ("save_frequency", True),
+    ],
 )
 def test_settings_out_of_range_are_refused_by_name(name, value):
     with pytest.raises(tenuto.ConfigError, match=name) as caught:
@@ -109,51 +121,56 @@ def test_settings_out_of_range_are_refused_by_name(name, value):
     assert caught.value.code == "invalid_setting"
 
 
-class Failing(PosixStorage):
-    """Refuses to make files while told to."""
+class Full(PosixStorage):
+    """Has no room for files whose name holds a text."""
 
-    failing = 0
+    text = "checkpoint_epoch_0002"
 
     def create(self, path):
-        if Failing.failing > 0:
-            Failing.failing -= 1
+        if self.text in path:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return super().create(path)
 
 
-@pytest.fixture
-def full_disk(monkeypatch):
-    """Puts a storage that runs full under every repository, through the seam."""
+class AlwaysFull(Full):
+    text = ".ckpt"
+
+
+def put_under(monkeypatch, storage):
+    """Puts a storage under every repository, through the seam."""
     original = Repository.__init__
-    monkeypatch.setattr(Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": Failing()}))
-    yield Failing
-    Failing.failing = 0
+    monkeypatch.setattr(
+        Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": storage})
+    )
 
 
-@pytest.mark.req("CPC-ERR-001", "STORE-SAVE-010")
+@pytest.mark.req("CPC-ERR-001", "CPC-ASYNC-004", "STORE-SAVE-010", "STORE-SAVE-008")
 @pytest.mark.parametrize("in_background", [False, True])
-def test_a_failed_save_is_logged_and_training_goes_on(tmp_path, full_disk, caplog, in_background):
-    def fill(_):
-        full_disk.failing = 1
-
-    recorder = Recorder(at=("on_batch_start", 4), act=fill)
+def test_a_failed_save_is_logged_and_training_goes_on(tmp_path, monkeypatch, caplog, in_background):
+    put_under(monkeypatch, Full())
+    recorder = Recorder()
     result = make_trainer(tmp_path, [recorder], async_save=in_background).fit()
     assert result.progress.epoch == 3
     assert "disk_full" in caplog.text
-    assert "checkpoint_epoch_0002.ckpt" not in files(tmp_path)
-    assert {"checkpoint_epoch_0001.ckpt", "checkpoint_epoch_0003.ckpt"} < set(files(tmp_path))
+    assert files(tmp_path) == [
+        "best_model_val_loss.ckpt",
+        "checkpoint_epoch_0001.ckpt",
+        "checkpoint_epoch_0003.ckpt",
+        "latest.ckpt",
+    ]
     best = tenuto.read_checkpoint(tmp_path / "latest.ckpt").head["metadata"]["best"]["val_loss"][0]
     assert best["epoch"] != 2  # what was not saved is not remembered as best
     assert [hook for _, hook, _ in recorder.log].count("on_checkpoint_saved") == 2
 
 
-@pytest.mark.req("CPC-ERR-002")
-def test_too_many_failures_in_a_row_end_the_run_with_the_error(tmp_path, full_disk):
-    full_disk.failing = 99
+@pytest.mark.req("CPC-ERR-002", "CPC-ERR-003")
+def test_too_many_failures_in_a_row_end_the_run_with_the_error(tmp_path, monkeypatch):
+    put_under(monkeypatch, AlwaysFull())
     with pytest.raises(tenuto.CheckpointError) as caught:
         make_trainer(tmp_path, max_save_failures=2).fit()
     assert caught.value.code == "disk_full"
-    assert any("in on_exception" in note for note in caught.value.__notes__)  # CPC-ERR-003
+    assert any("in on_exception" in note for note in caught.value.__notes__)
+    assert files(tmp_path) == []
 
 
 @pytest.mark.req("CPC-ASYNC-001", "CPC-ASYNC-002", "CPC-ASYNC-003", "CB-HOOK-004")
@@ -196,9 +213,8 @@ def test_an_update_right_after_a_background_save_does_not_reach_the_file(tmp_pat
         weight.data.fill_(7.0)
         release.set()
 
-    original = Repository.__init__
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": Slow()}))
+        put_under(patch, Slow())
         trainer._dispatcher = type(trainer._dispatcher)(
             [*trainer._dispatcher.listeners, Recorder(at=("on_epoch_start", 4), act=spoil)]
         )
@@ -254,7 +270,9 @@ def test_nothing_is_deleted_before_the_new_file_is_durable(tmp_path, monkeypatch
             operations.append(("unlink", Path(path).name))
 
     original = Repository.__init__
-    monkeypatch.setattr(Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": Noting()}))
+    monkeypatch.setattr(
+        Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": Noting()})
+    )
     make_trainer(tmp_path, keep_last_n=1, save_best=False).fit()
     at = operations.index(("unlink", "checkpoint_epoch_0001.ckpt"))
     assert operations[at - 4 : at] == [

@@ -44,8 +44,19 @@ SIGNAL_CASES = [
 ]
 
 
-@pytest.mark.req("TR-FAIL-002", "TR-FAIL-003", "TR-FAIL-004", "TR-FAIL-007", "TR-FAIL-008", "CB-HOOK-005", "CPC-ERR-003",
-                 "CPC-NAME-002", "STORE-CLI-004", "TR-REST-005", "CPC-WHEN-006")
+@pytest.mark.req(
+    "TR-FAIL-002",
+    "TR-FAIL-003",
+    "TR-FAIL-004",
+    "TR-FAIL-007",
+    "TR-FAIL-008",
+    "CB-HOOK-005",
+    "CPC-ERR-003",
+    "CPC-NAME-002",
+    "STORE-CLI-004",
+    "TR-REST-005",
+    "CPC-WHEN-006",
+)
 @pytest.mark.parametrize(("name", "hook", "step", "code"), SIGNAL_CASES)
 def test_a_signal_ends_in_order_and_the_run_resumes_exactly(tmp_path, uninterrupted, name, hook, step, code):
     folder = tmp_path / "run"

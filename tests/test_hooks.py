@@ -66,7 +66,8 @@ def test_every_hook_of_the_base_does_nothing():
 
 @pytest.mark.req("CB-STOP-001", "CB-STOP-002", "CPC-WHEN-004")
 @pytest.mark.parametrize(
-    ("hook", "step", "last"), [("on_batch_end", 6, 6), ("on_batch_start", 6, 7), ("on_epoch_end", 4, 4), ("on_validation_end", 4, 4)]
+    ("hook", "step", "last"),
+    [("on_batch_end", 6, 6), ("on_batch_start", 6, 7), ("on_epoch_end", 4, 4), ("on_validation_end", 4, 4)],
 )
 def test_a_stop_request_is_honored_at_the_next_boundary(tmp_path, hook, step, last):
     recorder = Recorder(at=(hook, step), act=lambda context: context.request_stop("enough"))
@@ -95,7 +96,9 @@ def test_the_callbacks_after_a_failed_hook_are_skipped_for_that_event(tmp_path):
 @pytest.mark.req("CB-ORDER-003", "CB-METRIC-003")
 def test_metrics_of_the_epoch_end_carry_values_and_steps():
     seen = []
-    make_trainer(callbacks=[Recorder(at=("on_epoch_end", 8), act=lambda context: seen.append(dict(context.metrics)))]).fit()
+    make_trainer(
+        callbacks=[Recorder(at=("on_epoch_end", 8), act=lambda context: seen.append(dict(context.metrics)))]
+    ).fit()
     (metrics,) = seen
     assert sorted(metrics) == ["train_loss", "train_loss_step", "val_loss"]
     assert {metric.step for metric in metrics.values()} == {8}

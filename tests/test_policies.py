@@ -63,17 +63,29 @@ def test_maximizing_is_minimizing_the_negative():
 @pytest.mark.req("CPC-BEST-005")
 @pytest.mark.parametrize(
     ("values", "slots", "expected"),
-    [([1.0, 0.9375], 1, [1]), ([1.0, 0.875], 1, [1]), ([1.0, 0.75], 1, [2]), ([1.0, 0.9375], 2, [2, 1]), ([INF, INF], 1, [1])],
+    [
+        ([1.0, 0.9375], 1, [1]),
+        ([1.0, 0.875], 1, [1]),
+        ([1.0, 0.75], 1, [2]),
+        ([1.0, 0.9375], 2, [2, 1]),
+        ([INF, INF], 1, [1]),
+    ],
 )
 def test_min_delta_decides_about_rank_one_alone(values, slots, expected):
     assert best_of(values, slots=slots, min_delta=0.125) == expected
 
 
-RULES = SaveRules(every_epochs=2, every_steps=5, monitor="val_loss", mode="min", slots=1, min_delta=0.0, at_train_end=True)
+RULES = SaveRules(
+    every_epochs=2, every_steps=5, monitor="val_loss", mode="min", slots=1, min_delta=0.0, at_train_end=True
+)
 
 
 def plan(event, progress, memory=None, value=None, measured_at=None, saved_at=None, rules=RULES):
-    metrics = {} if value is None else {"val_loss": Metric(value, progress.global_step if measured_at is None else measured_at)}
+    metrics = (
+        {}
+        if value is None
+        else {"val_loss": Metric(value, progress.global_step if measured_at is None else measured_at)}
+    )
     return plan_save(rules, memory or Memory(), event, progress, metrics, saved_at)
 
 

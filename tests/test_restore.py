@@ -25,8 +25,14 @@ def test_every_mismatch_is_listed_and_nothing_has_changed(saved):
         trainer.restore_state(saved)
     assert caught.value.code == "state_mismatch"
     text = "\n".join(caught.value.mismatches)
-    for path in ("fingerprint", "model_state.0.weight: shape (4, 3)", "model_state.0.bias", "model_state.3.weight",
-                 "scheduler_state.scheduler: in the file", "optimizer_state.optimizer.state[0].exp_avg"):
+    for path in (
+        "fingerprint",
+        "model_state.0.weight: shape (4, 3)",
+        "model_state.0.bias",
+        "model_state.3.weight",
+        "scheduler_state.scheduler: in the file",
+        "optimizer_state.optimizer.state[0].exp_avg",
+    ):
         assert path in text
     assert first_difference(before, trainer.capture_state()) is None
 

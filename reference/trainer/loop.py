@@ -113,7 +113,6 @@ class Trainer:
             _log.info("Resumed from epoch %d, step %d", report.progress.epoch, report.progress.global_step)
             if report.progress.epoch >= self.max_epochs:
                 _log.info("nothing left to do: %d of %d epochs are done", report.progress.epoch, self.max_epochs)
-                return self._result()
         with SignalWatch() as self._signals:
             try:
                 self._train(resumed=start.state is not None)

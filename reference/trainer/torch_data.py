@@ -70,7 +70,7 @@ class EpochLoader:
     """The batches of a map-style dataset, epoch after epoch.
 
     Args:
-        source: A `DataLoader`, of which dataset, batch size, collation, workers, and whether it shuffles are taken over.
+        source: A `DataLoader`; dataset, batch size, collation, workers, and whether it shuffles are taken over.
         seed: Of the order and of the loading.
 
     Raises:

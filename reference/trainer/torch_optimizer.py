@@ -56,7 +56,8 @@ def restore(optimizer: torch.optim.Optimizer, saved: Any) -> Callable[[], None]:
     """Loads a state and puts back what torch casts while loading.
 
     Returns:
-        A function that gives the optimizer its former state back: loading replaces the old objects and leaves them whole.
+        A function that gives the optimizer its former state back: loading replaces the old objects, it does not change
+        them.
 
     Spec: TR-REST-002, TR-REST-004.
     """

@@ -26,8 +26,8 @@ class Trainer(loop.Trainer):
     Args:
         model: Trained in place, on the device where it is.
         optimizer: Over parameters of the model.
-        train_data: A `DataLoader` over a dataset with indices and a length. Its order is replaced by one that depends on
-            `seed` and the epoch alone; `shuffle=True` and `False` are kept.
+        train_data: A `DataLoader` over a dataset with indices and a length. Its order is replaced by one that depends
+            on `seed` and the epoch alone; `shuffle=True` and `False` are kept.
         max_epochs: At least 1.
         loss: `loss(model(inputs), targets)` for batches of `(inputs, targets)`; or give `step`.
         step: `step(model, batch)` returns metrics with `loss` among them.

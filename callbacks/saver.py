@@ -1,0 +1,199 @@
+"""Acts on decisions to save: captures, writes now or in the background, publishes or counts failures."""
+
+from __future__ import annotations
+
+import logging
+import os
+from functools import partial
+
+from tenuto.callbacks.background import Background
+from tenuto.callbacks.policies import naming
+from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, plan_save
+from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
+from tenuto.callbacks.settings import CheckpointSettings
+from tenuto.reference.checkpoint.tree import Document, Tree
+from tenuto.reference.errors import CheckpointError
+from tenuto.reference.events.contexts import Context, ExceptionRaised, Progress, RunIdentity, TrainStart
+from tenuto.reference.trainer.loop import Trainer
+
+__all__ = ["Saver"]
+
+_log = logging.getLogger("tenuto")
+
+
+class Saver:
+    """What the checkpoint callback remembers and does.
+
+    Args:
+        settings: Of the callback.
+
+    Attributes:
+        memory: What decisions depend on; if a save is in flight, as it is if that save succeeds.
+        last_path: Of the checkpoint that was saved last, or None.
+    """
+
+    def __init__(self, settings: CheckpointSettings) -> None:
+        self.memory = Memory()
+        self.last_path: str | None = None
+        self._settings = settings
+        self._before = self.memory
+        self._repository: Repository | None = None
+        self._background: Background[SaveOutcome] = Background()
+        self._failures = 0
+        self._saved_at: Progress | None = None
+        self._rules = SaveRules(
+            every_epochs=settings.save_frequency,
+            every_steps=settings.save_every_steps,
+            monitor=settings.monitor if settings.save_best else None,
+            mode=settings.mode,
+            slots=settings.save_top_k or 1,
+            min_delta=settings.min_delta,
+            at_train_end=settings.save_on_train_end,
+        )
+
+    def restore(self, memory: Memory) -> None:
+        """Takes over what an earlier attempt remembered."""
+        self.memory = self._before = memory
+
+    def start(self, context: TrainStart) -> None:
+        """Looks at the folder: removes left-over temporary files of this run, makes second names that are missing.
+
+        Spec: STORE-SAVE-009, CPC-NAME-006.
+        """
+        self._failures, self._saved_at = 0, None
+        repository = self._open(context.run, context.progress if context.resumed else None)
+        if not context.resumed:
+            return
+        if repository.holds(context.run.parent):
+            self._saved_at = context.progress
+        for name in repository.repair(self._best_states()):
+            _log.warning("best checkpoint %s: not in %s", name, self._settings.checkpoint_dir)
+
+    def consider(self, event: SaveEvent, context: Context) -> None:
+        """Saves if the event asks for it."""
+        self.settle(context, wait=False)
+        if self._plan(event, context) is None:
+            return
+        self.settle(context, wait=True)  # a save in flight may still fail, and the decision be another (CPC-ASYNC-002)
+        plan = self._plan(event, context)
+        if plan is not None:
+            self._save(plan, context)
+
+    def save_emergency(self, context: ExceptionRaised) -> None:
+        """Saves the last consistent boundary; moves neither triggers nor `latest`.
+
+        Spec: CPC-ERR-003, CPC-NAME-002, CPC-WHEN-006.
+        """
+        reasons = ("signal",) if context.is_signal else ("exception",)
+        document = context.capture(reasons=reasons, best=self._best())
+        names = (naming.emergency_name(context.progress),)
+        job = SaveJob(document, names, False, (), context.progress, reasons)
+        self._publish(self._opened(context.run).write(job), context)
+
+    def save_now(self, trainer: Trainer) -> str:
+        """Saves the present state of a trainer and returns the path.
+
+        Raises:
+            CheckpointError: Why the save failed.
+
+        Spec: CPC-CALL-001, CPC-WHEN-006.
+        """
+        plan = plan_save(self._rules, self.memory, "manual", trainer.progress, trainer.metrics.view, self._saved_at)
+        assert plan is not None  # noqa: S101 - a manual save is always made
+        self._before, self.memory = self.memory, plan.memory
+        try:
+            document = trainer.capture_state(reasons=plan.reasons, best=self._best(), trigger=plan.trigger)
+            outcome = self._opened(trainer.run).write(_job(plan, document, trainer.progress))
+        except CheckpointError:
+            self.memory = self._before
+            raise
+        self.last_path = outcome.saved.path
+        return outcome.saved.path
+
+    def settle(self, context: Context, *, wait: bool) -> None:
+        """Takes note of a save that was made in the background.
+
+        Spec: CPC-ASYNC-003, CPC-ASYNC-004.
+        """
+        try:
+            outcome = self._background.take(wait=wait)
+        except CheckpointError as error:
+            self._count_failure(error)
+        else:
+            if outcome is not None:
+                self._publish(outcome, context)
+
+    def wait(self) -> None:
+        """Waits for a save in flight; what came of it is noted at the next event."""
+        self._background.wait()
+
+    def close(self) -> None:
+        """Ends the background thread."""
+        self._background.close()
+
+    def _plan(self, event: SaveEvent, context: Context) -> SavePlan | None:
+        return plan_save(self._rules, self.memory, event, context.progress, context.metrics, self._saved_at)
+
+    def _save(self, plan: SavePlan, context: Context) -> None:
+        """Spec: CPC-WHEN-005, CPC-ASYNC-001."""
+        self._before, self.memory = self.memory, plan.memory  # the file holds what is remembered after it
+        in_background = self._settings.async_save
+        try:
+            document = context.capture(
+                reasons=plan.reasons, best=self._best(), trigger=plan.trigger, copy=in_background
+            )
+            write = partial(self._opened(context.run).write, _job(plan, document, context.progress))
+            if in_background:
+                self._background.start(write)
+                return
+            outcome = write()
+        except CheckpointError as error:
+            self._count_failure(error)
+        else:
+            self._publish(outcome, context)
+
+    def _publish(self, outcome: SaveOutcome, context: Context) -> None:
+        self._failures, self.last_path = 0, outcome.saved.path
+        if not naming.is_emergency(os.path.basename(outcome.saved.path)):
+            self._saved_at = outcome.saved.progress
+        _log.info("Saved checkpoint: %s (%s)", outcome.saved.path, ", ".join(outcome.saved.reasons))
+        if outcome.problem is not None:
+            _log.error("old checkpoints could not be deleted: %s", outcome.problem)
+        context.announce(outcome.saved)
+        for deleted in outcome.deleted:
+            context.announce(deleted)
+
+    def _count_failure(self, error: CheckpointError) -> None:
+        """Spec: CPC-ERR-001, CPC-ERR-002."""
+        self.memory = self._before
+        self._failures += 1
+        _log.error("saving failed, %d in a row: %s", self._failures, error)
+        if self._failures >= self._settings.max_save_failures:
+            raise error
+
+    def _best(self) -> dict[str, Tree]:
+        return {self._rules.monitor: list(self.memory.best_tree())} if self._rules.monitor is not None else {}
+
+    def _best_states(self) -> dict[str, tuple[int, int]]:
+        """Returns which state each best name has to lead to."""
+        best = self.memory.best
+        states = {entry.file: (entry.epoch, entry.step) for entry in best}
+        return {**states, naming.best_name(self._settings.monitor): (best[0].epoch, best[0].step)} if best else {}
+
+    def _open(self, run: RunIdentity, resumed: Progress | None) -> Repository:
+        self._repository = Repository(
+            self._settings.checkpoint_dir,
+            run,
+            resumed_at=(resumed.epoch, resumed.batch_in_epoch, resumed.global_step) if resumed else None,
+            latest=self._settings.latest,
+            keep_last=self._settings.keep_last_n,
+            verify=self._settings.verify == "readback",
+        )
+        return self._repository
+
+    def _opened(self, run: RunIdentity) -> Repository:
+        return self._repository or self._open(run, None)
+
+
+def _job(plan: SavePlan, document: Document, progress: Progress) -> SaveJob:
+    return SaveJob(document, plan.names, True, plan.dropped, progress, plan.reasons)
