@@ -39,7 +39,7 @@ def test_events_of_two_attempts_are_those_of_one(tmp_path):
 
 
 @pytest.mark.req("CB-ORDER-001")
-def test_observers_run_before_checkpointing_callbacks_whatever_the_order_given(tmp_path):
+def test_observers_run_before_checkpointing_callbacks_whatever_the_order_given():
     log = []
     saver = Recorder("saver", log=log)
     saver.phase = "checkpoint"

@@ -1,7 +1,7 @@
 """Real trainings that die of SIGKILL at a file operation and are resumed: the last file is always the same.
 
-The moment is the n-th file operation, before it or, for a write, in its middle, so that every run of the test kills at the
-same places whatever the speed of the machine. `python examples/demo.py --random-kills 10` kills by the clock.
+The moment is the n-th file operation, before it or, for a write, in its middle, so that every run of the test kills at
+the same places whatever the speed of the machine. `python examples/demo.py --random-kills 10` kills by the clock.
 """
 
 import os

@@ -56,7 +56,7 @@ def test_auto_takes_the_newest_by_its_head_not_by_name_time_or_link(tmp_path, fi
 
 
 @pytest.mark.req("TR-RES-002", "TR-RES-001")
-def test_auto_walks_back_over_damaged_files_and_names_each(tmp_path, finished, caplog):
+def test_auto_walks_back_over_damaged_files_and_names_each(tmp_path, caplog):
     folder = tmp_path / "run"
     stopped_at(folder, 7, save_every_steps=3, latest="none", save_best=False)
     damage(folder / "checkpoint_epoch_0001_step_00000006.ckpt")

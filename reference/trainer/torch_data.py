@@ -9,7 +9,16 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, IterableDataset, RandomSampler, SequentialSampler, get_worker_info
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    TensorDataset,
+    default_collate,
+    get_worker_info,
+)
 
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.trainer.torch_generators import isolated_generators
@@ -90,6 +99,7 @@ class EpochLoader:
         self._source = source
         self._seed = seed
         self._shuffles = isinstance(source.sampler, RandomSampler)
+        self._draws_nothing = type(source.dataset) is TensorDataset  # then there is nothing to seed and to give back
         self._iterator: Iterator[Any] = iter(())
 
     @property
@@ -108,7 +118,7 @@ class EpochLoader:
         if self._source.drop_last and batches and len(batches[-1]) < self.batch_size:
             batches.pop()
         loader = DataLoader(
-            _SeededDataset(dataset, self._seed, epoch),
+            dataset if self._draws_nothing else _SeededDataset(dataset, self._seed, epoch),
             batch_sampler=batches[skip_batches:],
             num_workers=self._source.num_workers,
             collate_fn=self._source.collate_fn,
@@ -120,5 +130,7 @@ class EpochLoader:
 
     def next_batch(self) -> Any | None:  # noqa: ANN401 - whatever collation makes
         """Loads a batch; None at the end of the epoch. The global generators stay as they are."""
+        if self._draws_nothing and self._source.collate_fn is default_collate:
+            return next(self._iterator, None)
         with isolated_generators():
             return next(self._iterator, None)

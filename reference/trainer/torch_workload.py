@@ -99,7 +99,8 @@ class TorchWorkload:
 
         Spec: TR-FAIL-007.
         """
-        self._model.train()
+        if not self._model.training:
+            self._model.train()
         self._touched = self._has_buffers  # a forward pass in training mode may update buffers
         self._optimizer.zero_grad(set_to_none=True)
         metrics = dict(self._step(self._model, batch))

@@ -54,8 +54,8 @@ def train(
 
     Continue:   tenuto train examples/digits.py --output runs/a --resume auto
 
-    Ctrl-C and SIGTERM end the training after the current batch, with an emergency checkpoint; the exit code is then 130 or
-    143. Without either, the newest checkpoint is where --resume auto continues.
+    Ctrl-C and SIGTERM end the training after the current batch, with an emergency checkpoint; the exit code is then 130
+    or 143. Without either, the newest checkpoint is where --resume auto continues.
     """
     from tenuto.reference.errors import TenutoError, TrainingInterrupted  # noqa: PLC0415 - commands load what they need when they run
     from tenuto.reference.trainer.job import TrainingConfig, load_job  # noqa: PLC0415 - as above
