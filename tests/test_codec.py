@@ -211,6 +211,18 @@ def test_layout_of_a_written_file(make_document):
     assert length == len(data)
 
 
+@pytest.mark.req("CKPT-SEG-003")
+def test_padding_is_the_least_at_every_offset(make_document):
+    seen = set()
+    for length in range(64):
+        data = to_bytes(make_document(model_state=Tensor("uint8", (1,), b"!"), trainer_state="x" * length))
+        stock = msgpack.unpackb(data)
+        assert stock["segment_table"][0][0] % 64 == 0
+        assert data[stock["segment_table"][0][0]] == ord("!")
+        seen.add(len(stock["segments"][0]) - 1)
+    assert seen == set(range(64))
+
+
 @pytest.mark.req("CKPT-SEG-001")
 def test_a_large_tensor_is_cut(make_document, monkeypatch):
     monkeypatch.setattr("tenuto.reference.checkpoint.writer.xxhash.xxh64_intdigest", len)  # 4 GiB take 20 s to hash
