@@ -103,7 +103,7 @@ def test_the_stock_library_reads_it_and_would_write_the_head_alike(make_document
 @pytest.mark.req("CKPT-CANON-002")
 def test_the_order_of_keys_in_memory_does_not_matter(make_document, model, seed):
     keys = list(model)
-    random.Random(seed).shuffle(keys)  # noqa: S311 - no secret
+    random.Random(seed).shuffle(keys)
     assert to_bytes(make_document(model_state=model)) == to_bytes(
         make_document(model_state={k: model[k] for k in keys})
     )
@@ -214,7 +214,7 @@ def test_layout_of_a_written_file(make_document):
 @pytest.mark.req("CKPT-SEG-003")
 def test_padding_is_the_least_at_every_offset(make_document):
     seen = set()
-    for length in range(64):
+    for length in range(32, 32 + 64):  # the str has the same form at all of these
         data = to_bytes(make_document(model_state=Tensor("uint8", (1,), b"!"), trainer_state="x" * length))
         stock = msgpack.unpackb(data)
         assert stock["segment_table"][0][0] % 64 == 0
