@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from tenuto.conformance_tests.cases import Case, SuiteError, select
+from tenuto.conformance_tests.cases import Case, Recode, SuiteError, select
 from tenuto.conformance_tests.clauses import spec_folder
+from tenuto.conformance_tests.judge import Verdict
 from tenuto.conformance_tests.plan import all_cases
 from tenuto.conformance_tests.port import PROFILE_INCLUDES, PortError, included, read_port
 from tenuto.conformance_tests.report import Report
 from tenuto.conformance_tests.results import footer
-from tenuto.conformance_tests.runner import run
+from tenuto.conformance_tests.runner import judge_one, run
 
 
 class UsageError(Exception):
@@ -65,3 +66,35 @@ def judge_port(path: Path, profile: str | None, only: Sequence[str], results: Pa
     if as_json:
         Console(soft_wrap=True).print_json(json.dumps(footer(summary) | {"results": str(target)}))
     return summary.exit_code
+
+
+def judge_file(port_path: Path, checkpoint: Path) -> int:
+    """Let a port read a canonical checkpoint of the user's and write it again; the bytes have to be the same.
+
+    Returns:
+        0 if they are, 1 if not, 2 if there is no such port or file.
+
+    Spec: CONF-OP-004, CKPT-CANON-005, CONF-VERDICT-007.
+    """
+    complaints = Console(stderr=True)
+    try:
+        port, data = read_port(port_path), checkpoint.read_bytes()
+    except (PortError, OSError) as error:
+        complaints.print(Text(str(error)), soft_wrap=True)
+        return 2
+
+    def place(path: Path) -> None:
+        path.write_bytes(data)
+
+    task = Recode(place, strip_origin=False, data=lambda: data)
+    judgement = judge_one(port, task)
+    console = Console()
+    said = (
+        f"{judgement.verdict}: {checkpoint.name}, {len(data)} bytes, read and written again by the {port.language} port"
+    )
+    console.print(Text(said), soft_wrap=True)
+    if judgement.verdict is Verdict.PASS:
+        return 0
+    reason = f"{judgement.detail}\nexpected: {judgement.expected}\nactual:   {judgement.actual}"
+    console.print(Text(reason), soft_wrap=True)
+    return 1

@@ -32,6 +32,11 @@ class LineReader:
     _line: bytearray = field(factory=bytearray)
     _skipping: bool = False
 
+    @property
+    def held(self) -> int:
+        """How many bytes of an unfinished line are kept."""
+        return len(self._line)
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The replies that end in these bytes; raises `OversizedError` on an endless one."""
         parts = data.split(b"\n")

@@ -102,11 +102,13 @@ def verdict_table(port: Port, results: Sequence[Result], summary: Summary) -> Ta
         wrong = sum(failed(result) for result in own)
         words = ", ".join(f"{verdict} {count}" for verdict, count in sorted(counts.items()))
         row = (str(counts[Verdict.PASS]), str(wrong), str(counts[Verdict.NOT_CLAIMED]), words)
-        table.add_row(profile, *row, _award(profile, summary))
+        table.add_row(profile, *row, _award(profile, summary, own))
     return table
 
 
-def _award(profile: str, summary: Summary) -> str:
+def _award(profile: str, summary: Summary, results: Sequence[Result]) -> str:
     if profile not in summary.awarded:
         return "not claimed"
-    return "yes" if summary.awarded[profile] else "no"
+    if summary.awarded[profile]:
+        return "yes"
+    return "no" if any(map(failed, results)) else "no, not all of it was run"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from tenuto.conformance_tests.cases import Case, Echo
+from tenuto.conformance_tests.cases import Case, Echo, Task
 from tenuto.conformance_tests.judge import Judgement, Verdict
 from tenuto.conformance_tests.port import Port
 from tenuto.conformance_tests.results import Result, ResultsFile, Summary, summarize
@@ -93,6 +93,20 @@ def _results(port: Port, plan: Sequence[Case], deadlines: Deadlines) -> Iterator
             yield Result(case, judgement, time.monotonic() - start)
             if isinstance(case.task, Echo) and judgement.verdict not in {Verdict.PASS, Verdict.NOT_CLAIMED}:
                 blocked = "not run: the adapter did not give back the values that it was sent"
+    finally:
+        session.stop()
+        shutil.rmtree(sandbox, ignore_errors=True)
+
+
+def judge_one(port: Port, task: Task) -> Judgement:
+    """Build a port and ask it a single question, outside any plan."""
+    blocked = build(port)
+    if blocked is not None:
+        return Judgement(Verdict.UNCOVERED, blocked)
+    sandbox = Path(tempfile.mkdtemp(prefix="tenuto-conformance-"))
+    session = Session(port, Deadlines().scaled(port.timeout_scale), sandbox)
+    try:
+        return session.run(task)
     finally:
         session.stop()
         shutil.rmtree(sandbox, ignore_errors=True)

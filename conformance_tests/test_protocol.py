@@ -123,6 +123,15 @@ def test_noise_is_counted_and_replies_are_found_however_the_bytes_arrive() -> No
     assert read([text[at : at + 7] for at in range(0, len(text), 7)]) == expected
 
 
+@pytest.mark.req("CONF-LINE-003", "CONF-VERDICT-005")
+def test_noise_without_end_is_not_kept() -> None:
+    reader = LineReader()
+    for _ in range(1000):
+        assert list(reader.feed(b"x" * 10_000)) == []
+    assert reader.held < 100
+    assert list(reader.feed(b"x\n@tenuto {}\n")) == [b"@tenuto {}"]
+
+
 @pytest.mark.req("CONF-LINE-002", "CONF-VERDICT-005")
 def test_a_reply_without_end_is_given_up() -> None:
     with pytest.raises(OversizedError):

@@ -47,22 +47,24 @@ def read_losses(folder: Path) -> Losses:
     return Losses(by_attempt, accuracy)
 
 
-def _why(entry: Entry, twin: str | None) -> str:
+def _why(entry: Entry, twin: str | None, parents: set[str | None]) -> str:
     if twin is not None:
         return f"second name of {twin}"
-    return ", ".join(entry.reasons)
+    return ", ".join(entry.reasons) + ("; the run resumed from it" if entry.checkpoint_id in parents else "")
 
 
 def print_folder(console: Console, folder: Path) -> None:
     """Prints each checkpoint of a folder with the reason why it is there."""
     table = Table("file", "epoch", "step", "attempt", "bytes", "why")
     first_names: dict[str, str] = {}
-    for entry in sorted(read_ledger(str(folder)).entries, key=lambda entry: not entry.name.startswith("checkpoint")):
+    entries = read_ledger(str(folder)).entries
+    parents = {entry.parent for entry in entries}
+    for entry in sorted(entries, key=lambda entry: not entry.name.startswith("checkpoint")):
         twin = first_names.get(entry.checkpoint_id)
         first_names.setdefault(entry.checkpoint_id, entry.name)
         epoch, _, step = entry.position
         size = (folder / entry.name).stat().st_size
-        table.add_row(entry.name, str(epoch), str(step), str(entry.attempt), str(size), _why(entry, twin))
+        table.add_row(entry.name, str(epoch), str(step), str(entry.attempt), str(size), _why(entry, twin, parents))
     console.print(table)
 
 

@@ -154,7 +154,7 @@ RUN = RunIdentity("me", attempt=2, parent="p")
 
 
 def entry(name, position, attempt=2, run_id="me", reasons=("periodic",), checkpoint_id=None):
-    return Entry(name, checkpoint_id or name, run_id, attempt, position, True, True, reasons, (1, 1))
+    return Entry(name, checkpoint_id or name, run_id, attempt, position, True, True, reasons, None, (1, 1))
 
 
 def periodic(epoch, **more):

@@ -24,6 +24,7 @@ class Entry:
     Attributes:
         name: In the folder.
         position: `(epoch, batch_in_epoch, global_step)`; a later state compares greater.
+        parent: `checkpoint_id` of the state that its attempt started from, or None.
         identity: What two names of one file have in common; None for a symbolic link.
     """
 
@@ -35,6 +36,7 @@ class Entry:
     is_exact: bool
     is_full: bool
     reasons: tuple[str, ...]
+    parent: str | None
     identity: tuple[int, int] | None
 
 
@@ -126,5 +128,6 @@ def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | N
         is_exact=metadata["exact"] is True,
         is_full=metadata["kind"] == "full",
         reasons=tuple(str(reason) for reason in origin["reasons"]),
+        parent=origin["parent"],
         identity=identity,
     )

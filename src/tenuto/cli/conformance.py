@@ -59,3 +59,21 @@ def run(
     from tenuto.conformance_tests.command import judge_port  # noqa: PLC0415 - keeps the command line light
 
     raise typer.Exit(judge_port(port, profile, only or [], results, as_json=json))
+
+
+@app.command()
+def file(
+    checkpoint: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint of yours.", show_default=False)],
+    port: Annotated[Path, typer.Option(help="The port.toml of the port.", show_default=False)],
+) -> None:
+    """Let a port read one of your checkpoints and write it again: the bytes have to be the same.
+
+    Example:    tenuto conformance file checkpoints/latest.ckpt --port ports/mojo/port.toml
+
+    Exit code: 0 the same bytes, 1 other bytes or no answer, 2 wrong usage.
+
+    Spec: CONF-OP-004, CKPT-CANON-005.
+    """
+    from tenuto.conformance_tests.command import judge_file  # noqa: PLC0415 - keeps the command line light
+
+    raise typer.Exit(judge_file(port, checkpoint))
