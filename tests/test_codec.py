@@ -265,7 +265,6 @@ def test_a_cut_tensor_comes_back_whole(make_document, monkeypatch):
         ({"a": np.longdouble(1) / 3}, "model_state.a"),
         ({"\ud800": 1}, "model_state"),
     ],
-    ids=str,
 )
 @pytest.mark.req("CKPT-VAL-002", "CKPT-VAL-001")
 def test_other_values_are_refused_with_their_path(make_document, tree, path):

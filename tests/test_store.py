@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -368,11 +369,20 @@ def test_deleting_is_durable_when_it_returns(tmp_path, documents):
 
 
 @pytest.mark.req("CKPT-READ-006")
-def test_paths_that_are_no_files_are_refused_without_waiting(tmp_path):
+def test_paths_that_are_no_files_are_refused_without_waiting(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # the path of a socket has to be short
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "empty").write_bytes(b"")
     (tmp_path / "loop").symlink_to("loop")
-    expected = {"missing": "file_not_found", ".": "not_a_file", "fifo": "not_a_file", "empty": "file_too_small"}
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+    expected = {
+        "socket": "not_a_file",
+        "missing": "file_not_found",
+        ".": "not_a_file",
+        "fifo": "not_a_file",
+        "empty": "file_too_small",
+    }
     for name, code in {**expected, "loop": "io_error"}.items():
         with pytest.raises(CheckpointError) as caught:
             read_checkpoint(tmp_path / name)
