@@ -47,9 +47,9 @@ def io_refusals(path: str) -> Iterator[None]:
     """
     try:
         yield
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:  # the second: a folder of the path is a file
         raise refuse("file_not_found", f"{path}: no such file; expected a checkpoint") from error
-    except (IsADirectoryError, NotADirectoryError) as error:
+    except IsADirectoryError as error:
         raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
     except OSError as error:
         if error.errno in {errno.ENXIO, errno.ENODEV}:  # a socket, or a device without a driver

@@ -202,4 +202,6 @@ def _top_level_count(cursor: _Cursor) -> int:
     cursor.nodes = 1
     if count < 3:
         raise refuse("missing_key", f"top-level map: {count} pairs; expected at least 12")
+    if 2 * count - 5 > len(cursor.head) - cursor.at:  # the last pairs lie beyond the head, but for one key
+        raise _overrun(0)
     return count

@@ -142,8 +142,8 @@ def _table_count(data: memoryview) -> tuple[int, int]:
     if first & 0xF0 == 0x90:
         return first & 0x0F, 1
     size = {0xDC: 2, 0xDD: 4}.get(first)
-    if size is None:
-        raise refuse("bad_segment_table", f"segment table: starts with {first:02x}; expected an array")
+    if size is None or len(data) < 1 + size:
+        raise refuse("bad_segment_table", f"segment table: starts with {data[:5].hex()}; expected an array")
     return int.from_bytes(data[1 : 1 + size], "big"), 1 + size
 
 

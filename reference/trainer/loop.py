@@ -292,9 +292,7 @@ class Trainer:
 
     def _notes(self, saved: Mapping[str, Tree]) -> tuple[str, ...]:
         live = {listener.state_key for listener in self._dispatcher.listeners if listener.state_dict()}
-        lost = [
-            f"callback_state.{key}: in the file, but no callback has this state_key" for key in saved if key not in live
-        ]
+        lost = [f"callback_state.{key}: in the file, but no callback has this key" for key in saved if key not in live]
         return tuple(lost + [f"callback {key}: has no state in the file" for key in live if key not in saved])
 
     def _result(self) -> TrainResult:

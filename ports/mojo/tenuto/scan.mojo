@@ -125,7 +125,11 @@ struct Scan[origin: ImmOrigin](Movable):
         var h = read_header(self.head, 0, len(self.head))
         if h.kind == Kind.MAP and h.size < 3:
             raise _refusal("missing_key", 0, "fewer than three pairs")
-        _ = self._object(0, 0, False)
+        # The last pairs lie beyond the head: three keys and values, but for the
+        # key `segments`.
+        if 2 * h.size - 5 > len(self.head) - h.body:
+            raise _refusal("length_overrun", 0)
+        self._count(h, 0, 0)
         self._open.append(_OpenMap(0, True))
         var at = h.body
         for _ in range(h.size - 3):
