@@ -39,12 +39,12 @@ class Decode:
     """Read the file and write its document.
 
     Attributes:
-        place: makes the file at a path of the sandbox.
+        place: makes the file at a path of the sandbox; returns another path if that one is to be asked for.
         canonical: what the port is to say about the form of the file.
         document: the document to be found.
     """
 
-    place: Callable[[Path], None]
+    place: Callable[[Path], Path | None]
     canonical: bool
     document: Callable[[], Json]
 
@@ -53,7 +53,7 @@ class Decode:
 class Refuse:
     """Read a file that is to be refused."""
 
-    place: Callable[[Path], None]
+    place: Callable[[Path], Path | None]
     refusal: Refusal
 
 
@@ -61,7 +61,7 @@ class Refuse:
 class Recode:
     """Write the canonical form of a file, with the origin stripped or not."""
 
-    place: Callable[[Path], None]
+    place: Callable[[Path], Path | None]
     strip_origin: bool
     data: Callable[[], bytes]
 
@@ -80,6 +80,19 @@ class Echo:
 
 
 @frozen
+class BadLine:
+    """Send a line that is no JSON."""
+
+
+@frozen
+class BadOut:
+    """Name a file `out` that cannot be written."""
+
+    place: Callable[[Path], Path | None]
+    recode: bool
+
+
+@frozen
 class UnknownOperation:
     """Ask for an operation that nobody knows."""
 
@@ -91,7 +104,7 @@ class End:
     bye: bool
 
 
-Task = Decode | Refuse | Recode | Hello | Echo | UnknownOperation | End
+Task = Decode | Refuse | Recode | BadOut | Hello | Echo | UnknownOperation | BadLine | End
 
 
 @frozen
@@ -120,7 +133,7 @@ class Source:
     id: str
     title: str
     req: tuple[str, ...]
-    place: Callable[[Path], None]
+    place: Callable[[Path], Path | None]
     refusal: Refusal | None
     canonical: bool
     document: Callable[[], Json]
@@ -134,7 +147,8 @@ def vector_cases(source: Source) -> list[Case]:
     """
 
     def case(suffix: str, profile: str, task: Task, *req: str) -> Case:
-        return Case(f"{source.id}/{suffix}", profile, (*source.req, *req), source.title, task)
+        cited = tuple(dict.fromkeys((*source.req, *req)))
+        return Case(f"{source.id}/{suffix}", profile, cited, source.title, task)
 
     if source.refusal is not None:
         return [case("refuse", READ, Refuse(source.place, source.refusal), "CONF-VERDICT-001")]
@@ -180,7 +194,7 @@ def _document(path: Path) -> Json:
         raise SuiteError(f"{path.name}: {error}; expected a document") from error
 
 
-def _copier(path: Path) -> Callable[[Path], None]:
+def _copier(path: Path) -> Callable[[Path], Path | None]:
     return lambda to: _copy(path, to)
 
 

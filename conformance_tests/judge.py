@@ -119,6 +119,16 @@ def judge_unknown(operation: str, reply: Reply) -> Judgement:
     return fail("another reply to an unknown operation", reply_text(expected), reply_text(reply))
 
 
+def judge_bad_line(reply: Reply) -> Judgement:
+    """A line that no adapter can parse, so there is no id to be repeated.
+
+    Spec: CONF-REPLY-003.
+    """
+    if reply.kind == "internal":
+        return PASSED
+    return fail("another reply to a line that is no JSON", "internal with an empty id", reply_text(reply))
+
+
 def judge_refusal(expected: Refusal, reply: Reply) -> Judgement:
     """A file that is to be refused: only the right code in the right phase passes.
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from tenuto.conformance_tests.cases import (
     READ,
+    WRITE,
+    BadLine,
+    BadOut,
     Case,
     Echo,
     End,
@@ -20,7 +23,8 @@ from tenuto.conformance_tests.cases import (
 )
 from tenuto.conformance_tests.oracle import generated
 from tenuto.conformance_tests.oracle.document import Json, Writer, scalar
-from tenuto.conformance_tests.oracle.tree import filled
+from tenuto.conformance_tests.oracle.frame import file
+from tenuto.conformance_tests.oracle.tree import filled, make
 
 ESCAPES = '"\\/\b\f\n\r\t\x00\x1f\x7f \xe9\u2028\uffff\U0001f600\U0010ffff'
 
@@ -43,7 +47,24 @@ def adapter_cases() -> list[Case]:
     req = ("CONF-OP-002", "CONF-LINE-006")
     found = [Case(f"CONF-ECHO-{name}", READ, req, title, Echo(value, slash)) for name, title, value, slash in echoes]
     unknown = Case("CONF-UNKNOWN-OP", READ, ("CONF-REPLY-002",), "an unknown operation", UnknownOperation())
-    return [hello, *found, unknown]
+    return [hello, *found, unknown, *fault_cases()]
+
+
+def fault_cases() -> list[Case]:
+    """Requests at fault, after which the adapter is to go on.
+
+    Spec: CONF-REPLY-003.
+    """
+
+    def place(path: Path) -> None:
+        path.write_bytes(file(make()))
+
+    req = ("CONF-REPLY-003",)
+    return [
+        Case("CONF-BAD-LINE", READ, req, "a line that is no JSON", BadLine()),
+        Case("CONF-BAD-OUT-DECODE", READ, req, "a document that cannot be written", BadOut(place, recode=False)),
+        Case("CONF-BAD-OUT-RECODE", WRITE, req, "a file that cannot be written", BadOut(place, recode=True)),
+    ]
 
 
 def _scalars() -> Json:

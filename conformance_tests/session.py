@@ -12,7 +12,19 @@ from pathlib import Path
 from attrs import define, frozen
 
 from tenuto.conformance_tests import judge
-from tenuto.conformance_tests.cases import Decode, Echo, End, Hello, Recode, Refuse, Task, UnknownOperation
+from tenuto.conformance_tests.cases import (
+    BadLine,
+    BadOut,
+    Decode,
+    Echo,
+    End,
+    Hello,
+    Recode,
+    Refusal,
+    Refuse,
+    Task,
+    UnknownOperation,
+)
 from tenuto.conformance_tests.judge import Judgement, Verdict
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 from tenuto.conformance_tests.port import Port
@@ -20,6 +32,8 @@ from tenuto.conformance_tests.process import Adapter, Answer, Ended, Late, Outco
 from tenuto.conformance_tests.protocol import Reply, check_reply, parse_reply, request_line
 
 MAX_DEATHS = 10
+BAD_LINE = b'{"id":"1","op":\n'
+CANNOT_WRITE = Refusal("io_error", "io")
 WRITTEN_LIMIT = 1 << 28
 
 
@@ -131,6 +145,12 @@ class Session:
         """
         request_id = secrets.token_hex(8)
         line = request_line({"id": request_id, "op": operation, **members}, escape_slash=escape_slash)
+        return self._exchange(adapter, operation, line, request_id, seconds)
+
+    def _exchange(
+        self, adapter: Adapter, operation: str, line: bytes, request_id: str, seconds: float | None = None
+    ) -> Reply:
+        """One line and its reply."""
         outcome = adapter.ask(line, self.deadlines.operation if seconds is None else seconds)
         if not isinstance(outcome, Answer):
             raise _LostError(_no_answer(operation, outcome, adapter))
@@ -151,12 +171,14 @@ class Session:
             case UnknownOperation():
                 operation = f"x-{secrets.token_hex(4)}"
                 return judge.judge_unknown(operation, self._ask(adapter, operation, {}))
+            case BadLine():
+                return judge.judge_bad_line(self._exchange(adapter, "a bad line", BAD_LINE, ""))
             case End(bye):
                 return self._end(adapter, bye=bye)
             case _:
                 return self._file(adapter, task)
 
-    def _file(self, adapter: Adapter, task: Decode | Refuse | Recode) -> Judgement:
+    def _file(self, adapter: Adapter, task: Decode | Refuse | Recode | BadOut) -> Judgement:
         """A case about a file; the names in the sandbox say nothing about it.
 
         Spec: CONF-OP-003, CONF-OP-004, CONF-VERDICT-007.
@@ -164,13 +186,18 @@ class Session:
         folder = self.sandbox / secrets.token_hex(8)
         folder.mkdir(parents=True)
         path, out = folder / secrets.token_hex(8), folder / secrets.token_hex(8)
-        task.place(path)
-        members: dict[str, Json] = {"path": str(path), "out": str(out)}
+        asked = task.place(path) or path
+        members: dict[str, Json] = {"path": str(asked), "out": str(out)}
         try:
             if isinstance(task, Recode):
                 data = task.data()
                 reply = self._ask(adapter, "recode", members | {"strip_origin": task.strip_origin})
                 return judge.judge_recode(data, reply, _written(out))
+            if isinstance(task, BadOut):
+                members["out"] = str(path / "x")  # leads through a file, so that making folders does not help
+                operation = "recode" if task.recode else "decode"
+                reply = self._ask(adapter, operation, members | ({"strip_origin": False} if task.recode else {}))
+                return judge.judge_refusal(CANNOT_WRITE, reply)
             if isinstance(task, Refuse):
                 return judge.judge_refusal(task.refusal, self._ask(adapter, "decode", members))
             document = task.document()

@@ -200,6 +200,13 @@ def test_an_unknown_operation() -> None:
         assert judge.judge_unknown("x-1", reply).verdict is Verdict.FAIL
 
 
+@pytest.mark.req("CONF-REPLY-003")
+def test_a_bad_line() -> None:
+    assert judge.judge_bad_line(Reply("internal", {"message": "x"})) == judge.PASSED
+    for reply in (Reply("ok", {}), Reply("unsupported", {"capability": ""})):
+        assert judge.judge_bad_line(reply).verdict is Verdict.FAIL
+
+
 @pytest.mark.req("CONF-OP-005")
 @pytest.mark.parametrize(
     ("found", "verdict"),

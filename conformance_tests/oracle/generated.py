@@ -3,6 +3,7 @@
 Spec: CKPT-LIM-001, CKPT-READ-006, CKPT-CANON-001.
 """
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ class Generated:
 
     Attributes:
         id, title, req: as in a sidecar.
-        place: makes the file at a path.
+        place: makes the file at a path; returns another path if that one is to be asked for.
         document: the document of a canonical file; None if the file is to be refused.
         code: the error of a refusal.
     """
@@ -36,7 +37,7 @@ class Generated:
     id: str
     title: str
     req: tuple[str, ...]
-    place: Callable[[Path], None]
+    place: Callable[[Path], Path | None]
     document: Callable[[], Document] | None = None
     code: str | None = None
 
@@ -48,7 +49,7 @@ def _valid(number: int, title: str, req: str, document: Callable[[], Document]) 
     return Generated(f"CKPT-V-{number}", title, (req,), place, document)
 
 
-def _invalid(number: int, code: str, title: str, req: str, place: Callable[[Path], None]) -> Generated:
+def _invalid(number: int, code: str, title: str, req: str, place: Callable[[Path], Path | None]) -> Generated:
     return Generated(f"CKPT-I-{number}", title, (req, "CKPT-READ-001", "CKPT-READ-005"), place, code=code)
 
 
@@ -137,7 +138,14 @@ def paths() -> list[Generated]:
     return [
         _invalid(910, "file_not_found", "a path that does not exist", req, lambda _: None),
         _invalid(911, "not_a_file", "a folder", req, lambda path: path.mkdir()),
+        _invalid(912, "file_not_found", "a path through a file", req, _through_a_file),
+        _invalid(913, "not_a_file", "a pipe", req, os.mkfifo),
     ]
+
+
+def _through_a_file(path: Path) -> Path:
+    path.write_bytes(b"")
+    return path / "x"
 
 
 def _truncated(length: int) -> Generated:

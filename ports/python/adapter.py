@@ -142,7 +142,10 @@ def decode(request: dict[str, Any]) -> dict[str, Any]:
     """CONF-OP-003."""
     document = read_checkpoint(request["path"], verify=True)
     text = json.dumps(dump_document(document.head), separators=(",", ":"))
-    Path(request["out"]).write_bytes(text.encode("ascii"))
+    try:
+        Path(request["out"]).write_bytes(text.encode("ascii"))
+    except OSError:
+        return {"reply": "error", "code": "io_error", "phase": "io"}
     return {"reply": "ok", "canonical": document.canonical}
 
 
@@ -188,9 +191,14 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     """Answer line by line until `bye` or the end of the input."""
     for line in requests:
-        request = json.loads(line)
-        reply = {"id": request["id"], **answer(request)}
-        replies.write(PREFIX + json.dumps(reply).encode("ascii") + b"\n")
+        try:
+            request = json.loads(line)
+        except ValueError as error:
+            request = {"id": "", "op": ""}
+            told = {"reply": "internal", "message": f"a line that is no JSON: {error}"}
+        else:
+            told = answer(request)
+        replies.write(PREFIX + json.dumps({"id": request["id"], **told}).encode("ascii") + b"\n")
         replies.flush()
         if request["op"] == "bye":
             return

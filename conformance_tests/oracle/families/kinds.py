@@ -144,6 +144,7 @@ def bad_tensors() -> list[Vector]:
         ("a shape of 2^32-1 extents", three + dtype + op.array32(2**32 - 1) + none),
         ("a tensor inside of a tensor", op.ext8(1, three + dtype + shape + none)),
         ("the reserved byte", three + dtype + op.RESERVED + none),
+        ("a negative segment number", three + dtype + shape + op.fixarray(1) + op.fixint(-1)),
     ]
     files = [(title, frame(make(model_state=Raw(shortest_ext(1, payload))))) for title, payload in payloads]
     return _numbered(263, "bad_tensor", "VAL-003", files)
@@ -155,7 +156,10 @@ def dtypes_and_ranks() -> list[Vector]:
     files = [(f"dtype {name!a}", frame(make(model_state=_empty(name, 1)))) for name in names]
     found = _numbered(287, "unknown_dtype", "VAL-004", files)
     ranks = [(f"rank {rank}", frame(make(model_state=_empty("bool", rank)))) for rank in (33, 300)]
-    return found + _numbered(295, "rank_limit", "LIM-001", ranks)
+    found += _numbered(295, "rank_limit", "LIM-001", ranks)
+    surrogate = Raw(shortest_ext(1, op.fixarray(3) + op.fixstr(b"\xed\xa0\x80") + b"\x91\x00\x90"))
+    text = [("a dtype that is not UTF-8", frame(make(model_state=surrogate)))]
+    return found + _numbered(297, "bad_tensor", "VAL-003", text)
 
 
 def _empty(dtype: str, rank: int) -> Raw:

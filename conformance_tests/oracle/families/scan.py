@@ -55,12 +55,20 @@ def overruns() -> list[Vector]:
         ("the head ends inside of a uint64", _ending(op.uint64(7)[:5])),
         ("the head ends inside of a float64", _ending(op.float64_bits(0)[:8])),
         ("head_length inside of the key segments", _short_head()),
+        ("the top level declares one pair too many", _top(op.fixmap(13))),
+        ("the top level declares a pair more than 2n-5 bytes hold", _top(op.map16(_top_limit() + 1))),
+        ("the top level declares all pairs that 2n-5 bytes hold", _top(op.map16(_top_limit()))),
     ]
     return _numbered(110, "length_overrun", "READ-002 LIM-003", files)
 
 
 def _top(header: bytes) -> Frame:
     return Frame(Encoder().head(make(), header=header))
+
+
+def _top_limit() -> int:
+    """The greatest count of a top-level map16 that fits what follows it: 2n - 5 bytes for n pairs."""
+    return (len(Encoder().head(make())) - 1 + 5) // 2
 
 
 def _ending(code: bytes) -> Frame:
