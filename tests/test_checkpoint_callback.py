@@ -124,7 +124,7 @@ def test_settings_out_of_range_are_refused_by_name(name, value):
 class Full(PosixStorage):
     """Has no room for files whose name holds a text."""
 
-    text = "checkpoint_epoch_0002"
+    text = "checkpoint_epoch_0001"
 
     def create(self, path):
         if self.text in path:
@@ -149,17 +149,18 @@ def put_under(monkeypatch, storage):
 def test_a_failed_save_is_logged_and_training_goes_on(tmp_path, monkeypatch, caplog, in_background):
     put_under(monkeypatch, Full())
     recorder = Recorder()
-    result = make_trainer(tmp_path, [recorder], async_save=in_background).fit()
+    settings = {"monitor": "train_loss", "mode": "max"}  # the first epoch would stay the best for ever
+    result = make_trainer(tmp_path, [recorder], async_save=in_background, **settings).fit()
     assert result.progress.epoch == 3
     assert "disk_full" in caplog.text
     assert files(tmp_path) == [
-        "best_model_val_loss.ckpt",
-        "checkpoint_epoch_0001.ckpt",
+        "best_model_train_loss.ckpt",
+        "checkpoint_epoch_0002.ckpt",
         "checkpoint_epoch_0003.ckpt",
         "latest.ckpt",
     ]
-    best = tenuto.read_checkpoint(tmp_path / "latest.ckpt").head["metadata"]["best"]["val_loss"][0]
-    assert best["epoch"] != 2  # what was not saved is not remembered as best
+    best = tenuto.read_checkpoint(tmp_path / "latest.ckpt").head["metadata"]["best"]["train_loss"][0]
+    assert best["epoch"] == 2  # what was not saved is not remembered as best
     assert [hook for _, hook, _ in recorder.log].count("on_checkpoint_saved") == 2
 
 

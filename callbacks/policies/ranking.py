@@ -77,8 +77,5 @@ def admit(
 
 
 def _improves(candidate: BestEntry, first: BestEntry, mode: Mode, min_delta: float) -> bool:
-    """Compares without subtracting infinities from one another."""
-    if candidate.value == first.value:
-        return False
     better = candidate.value < first.value if mode == "min" else candidate.value > first.value
     return better and (min_delta == 0.0 or abs(candidate.value - first.value) > min_delta)
