@@ -23,13 +23,15 @@ comptime MOST = 1 << 30
 comptime Address = Pointer[UInt8, MutUntrackedOrigin]
 
 
-def _failed(what: StaticString, path: StringSpan) -> TenutoError:
-    """The error of the call that has just failed. Spec: CKPT-READ-006."""
+def _failed(
+    what: StaticString, path: StringSpan, reading: Bool = False
+) -> TenutoError:
+    """The error of the call that has just failed; a name that is not there is
+    a matter of its own for a reader. Spec: CKPT-READ-006, CONF-REPLY-003.
+    """
     var e = get_errno()
-    var n = Int(e.value)
-    var code: StaticString = "io_error"
-    if n == ENOENT or n == ENOTDIR:
-        code = "file_not_found"
+    var missing = reading and (e.value == ENOENT or e.value == ENOTDIR)
+    var code: StaticString = "file_not_found" if missing else "io_error"
     return TenutoError(code, Phase.IO, String(what, " ", path, ": ", e))
 
 
@@ -63,7 +65,7 @@ struct Fd(Movable):
             if self.fd >= 0:
                 return
             if get_errno().value != EINTR:
-                raise _failed("open", path)
+                raise _failed("open", path, reading=flags & O_CREAT == 0)
 
     def __init__(out self, *, adopt: c_int):
         """Take over a descriptor that is open already."""
@@ -120,7 +122,7 @@ struct Stat(ImplicitlyCopyable):
             at, c.unsafe_ptr(), Pointer(to=raw), flags
         )
         if r < 0:
-            raise _failed("stat", path)
+            raise _failed("stat", path, reading=True)
         self.mode = UInt32(raw[3] & 0xFFFFFFFF)
         self.size = Int(raw[6])
 
