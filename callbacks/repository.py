@@ -9,7 +9,8 @@ from attrs import evolve, frozen
 
 from tenuto.callbacks.policies import naming
 from tenuto.callbacks.policies.retention import plan_retention
-from tenuto.reference.checkpoint.ledger import DamagedFile, Entry, read_entry, read_ledger
+from tenuto.reference.checkpoint.entries import DamagedFile, Entry
+from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.store import Store
 from tenuto.reference.checkpoint.tree import Document

@@ -9,7 +9,8 @@ from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from tenuto.reference.checkpoint.ledger import Entry, read_ledger
+from tenuto.reference.checkpoint.entries import Entry
+from tenuto.reference.checkpoint.ledger import read_ledger
 
 
 @frozen

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_job import make_trainer
 
-from tenuto.reference.checkpoint import write_checkpoint
+from tenuto.reference.checkpoint import read_checkpoint, write_checkpoint
 
-PROSE = Path(__file__).parents[1] / "spec/v1/40-ckpt-format.md"
+ROOT = Path(__file__).parents[1]
+PROSE = ROOT / "spec/v1/40-ckpt-format.md"
 
 
 @pytest.mark.req("CKPT-FILE-001", "CKPT-SEG-003")
@@ -26,3 +28,17 @@ def test_the_naive_reader_of_the_specification(make_document, make_tensor, tmp_p
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     shown = f"1.0 {dict(sorted(progress.items()))}\n['float32', [5, 3], [0]]\n{bytes(tensor.data).hex()}\n"
     assert (ended.stderr.replace("ResourceWarning", ""), ended.stdout) == ("", shown)
+
+
+@pytest.mark.req("CKPT-FILE-001", "CKPT-SEG-003", "CKPT-VAL-005")
+def test_the_snippets_of_the_guide_read_a_real_checkpoint(tmp_path):
+    make_trainer(tmp_path).fit()
+    blocks = re.findall(
+        r"^```python\n(.*?)^```", (ROOT / "docs/guides/read-a-checkpoint.md").read_text(), re.DOTALL | re.MULTILINE
+    )
+    assert len(blocks) == 2
+    assert len(blocks[0].splitlines()) == 5
+    code = "".join(blocks) + "print(weight.tobytes().hex())\n"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    weight = read_checkpoint(tmp_path / "latest.ckpt").head["model_state"]["0.weight"]
+    assert ended.stdout.splitlines()[-1] == bytes(weight.data).hex()

@@ -8,7 +8,7 @@ from tenuto.callbacks.policies import naming
 from tenuto.callbacks.policies.ranking import BestEntry, admit
 from tenuto.callbacks.policies.retention import plan_retention
 from tenuto.callbacks.policies.save import Memory, SaveRules, plan_save
-from tenuto.reference.checkpoint.ledger import Entry
+from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.events.contexts import Metric, Progress, RunIdentity
 
 NAN, INF = math.nan, math.inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tenuto.callbacks.policies.naming import is_emergency, is_periodic
-from tenuto.reference.checkpoint.ledger import Entry
+from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.events.contexts import RunIdentity
 
 __all__ = ["plan_retention"]

@@ -9,8 +9,9 @@ from typing import Any
 
 from attrs import frozen
 
+from tenuto.reference.checkpoint.entries import Entry, Ledger
 from tenuto.reference.checkpoint.files import read_checkpoint
-from tenuto.reference.checkpoint.ledger import Entry, Ledger, read_entry, read_ledger
+from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
 from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.errors import CheckpointError, ConfigError
 from tenuto.reference.events.contexts import RunIdentity
