@@ -6,8 +6,8 @@ The names below are loaded when first used, so that `import tenuto` is quick and
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # type checkers know the name and take it for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, ProgressBar
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
@@ -47,8 +47,11 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - whatever the name stands for
-    for home, names in _HOMES.items():
-        if name in names:
-            return getattr(import_module(home), name)
-    raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
+if not TYPE_CHECKING:  # for a type checker it would make every name exist
+
+    def __getattr__(name: str) -> object:
+        """Loads what a name stands for when it is first used."""
+        for home, names in _HOMES.items():
+            if name in names:
+                return getattr(import_module(home), name)
+        raise AttributeError(f"module 'tenuto' has no attribute {name!r}")
