@@ -38,6 +38,7 @@ lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, specification linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@MYPYPATH=src:examples $(BIN)/mypy examples/*.py benchmarks/*.py ports/python/*.py
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
 	@$(BIN)/tenuto spec lint
 

@@ -27,7 +27,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import tenuto
-from tenuto.reference.checkpoint import Document, Store, Tensor, encode, verify_checkpoint
+from tenuto.reference.checkpoint import Document, Store, Tensor, Tree, encode, verify_checkpoint
 from tenuto.reference.trainer.torch_generators import Generators
 
 MEBIBYTE = 1 << 20
@@ -74,10 +74,12 @@ def compare(bar: str, goal: float, ours: Callable[[], object], theirs: Callable[
 def make_document() -> Document:
     """Returns a document of 64 tensors."""
     data = np.random.default_rng(0).random(PAYLOAD // 64 // 8)
-    tensors = {f"layer{index}": Tensor("float64", data.shape, (data + index).data) for index in range(64)}
-    empty = {key: {} for key in ("optimizer_state", "scheduler_state", "rng_state", "callback_state")}
-    head = {"version": "1.0", "requires": [], "metadata": {"origin": {}}, "model_state": tensors, "trainer_state": None}
-    return Document({**head, **empty})
+    tensors: dict[str, Tree] = {
+        f"layer{index}": Tensor("float64", data.shape, (data + index).data) for index in range(64)
+    }
+    head: dict[str, Tree] = {"version": "1.0", "requires": [], "metadata": {"origin": {}}, "trainer_state": None}
+    parts: dict[str, Tree] = {key: {} for key in ("optimizer_state", "scheduler_state", "rng_state", "callback_state")}
+    return Document({**head, **parts, "model_state": tensors})
 
 
 def raw_save(folder: str, pieces: list[bytes | memoryview]) -> str:
@@ -137,7 +139,7 @@ def bench_loop() -> list[Bar]:
         for inputs, targets in data:
             optimizer.zero_grad(set_to_none=True)
             value = loss(model(inputs), targets)
-            value.backward()
+            value.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             value.item()
 
