@@ -22,10 +22,7 @@ class Dispatcher:
     Args:
         listeners: In the order of registration.
 
-    Raises:
-        ConfigError: `duplicate_state_key`.
-
-    Spec: CB-ORDER-001, CB-STATE-002.
+    Spec: CB-ORDER-001.
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:

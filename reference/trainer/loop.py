@@ -8,56 +8,25 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from tenuto.reference.checkpoint.tree import Document, Tree
-from tenuto.reference.errors import RestoreError, TrainingInterrupted
+from tenuto.reference.errors import ConfigError, RestoreError, TrainingInterrupted
 from tenuto.reference.events import contexts
-from tenuto.reference.events.contexts import Context, Progress, RunIdentity
+from tenuto.reference.events.contexts import Context, Progress
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Listener
 from tenuto.reference.trainer import state as states
 from tenuto.reference.trainer.dispatcher import Dispatcher
 from tenuto.reference.trainer.metrics import MetricBook, flatten
-from tenuto.reference.trainer.resume import choose_start
+from tenuto.reference.trainer.reports import RestoreReport, TrainResult
+from tenuto.reference.trainer.resume import choose_start, new_run
 from tenuto.reference.trainer.signals import SignalWatch
 from tenuto.reference.trainer.workload import Workload
 
-__all__ = ["RestoreReport", "TrainResult", "Trainer"]
+__all__ = ["Trainer"]
 
 _log = logging.getLogger("tenuto")
-
-
-@frozen
-class TrainResult:
-    """How a training ended.
-
-    Attributes:
-        progress: At the end.
-        metrics: Last values by name.
-        run: Which run and attempt it was.
-        stop_reason: What a callback gave when it asked to stop, or None.
-    """
-
-    progress: Progress
-    metrics: Mapping[str, float]
-    run: RunIdentity
-    stop_reason: str | None
-
-
-@frozen
-class RestoreReport:
-    """What a restore did.
-
-    Attributes:
-        progress: The state that training continues from.
-        exact: Whether it continues as if never interrupted.
-        notes: What is missing for that.
-    """
-
-    progress: Progress
-    exact: bool
-    notes: tuple[str, ...]
 
 
 class Trainer:
@@ -69,17 +38,19 @@ class Trainer:
         callbacks: In the order in which they are called; checkpointing ones run after the others.
 
     Raises:
-        ConfigError: `duplicate_state_key`.
+        ConfigError: `invalid_setting`.
 
     Spec: TR-LOOP-001, TR-LOOP-004, CB-ORDER-001, CB-ORDER-002.
     """
 
     def __init__(self, workload: Workload, *, max_epochs: int, callbacks: Sequence[Listener] = ()) -> None:
+        if max_epochs < 1:
+            raise ConfigError("invalid_setting", f"max_epochs: {max_epochs}; expected a whole number of at least 1")
         self.workload = workload
         self.max_epochs = max_epochs
         self.progress = Progress()
         self.metrics = MetricBook()
-        self.run = RunIdentity("unstarted")
+        self.run = new_run()
         self._dispatcher = Dispatcher(callbacks)
         self._copies_generators = any(listener.saves_on_exception for listener in callbacks)
         self._between_batches = True
@@ -199,9 +170,8 @@ class Trainer:
         self._dispatch(Hook.TRAIN_END)
 
     def _run_epoch(self) -> None:
-        if (
-            self.progress.batch_in_epoch == 0
-        ):  # the events of two attempts, put together, are those of one (CB-HOOK-006)
+        # An epoch that is resumed has started: put together, the events of two attempts are those of one (CB-HOOK-006).
+        if self.progress.batch_in_epoch == 0:
             self._dispatch(Hook.EPOCH_START)
         self._between_batches = False
         self.workload.open_epoch(self.progress.epoch, self.progress.batch_in_epoch)
@@ -212,8 +182,9 @@ class Trainer:
             self._between_batches = False
         if self.workload.has_validation():
             self._validate()
-        self.metrics.close_epoch(self.progress.global_step)
+        self.metrics.record_means(self.progress.global_step)
         self.workload.end_epoch(self.metrics.current())
+        self.metrics.forget_batches()  # as late as this: until now the boundary is the last batch
         self._reach(Progress(self.progress.epoch + 1, 0, self.progress.global_step))
         self._dispatch(Hook.EPOCH_END)
 

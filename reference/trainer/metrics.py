@@ -65,10 +65,13 @@ class MetricBook:
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = (total + value, count + 1)
 
-    def close_epoch(self, step: int) -> None:
-        """Notes the means over the batches of the epoch and starts new sums."""
+    def record_means(self, step: int) -> None:
+        """Notes the means over the batches of the epoch."""
         means = {name: total / count for name, (total, count) in self._sums.items()}
         self.record(means, step, prefix="train_")
+
+    def forget_batches(self) -> None:
+        """Starts the sums of another epoch."""
         self._sums.clear()
 
     def current(self) -> dict[str, float]:

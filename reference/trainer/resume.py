@@ -16,7 +16,7 @@ from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.errors import CheckpointError, ConfigError
 from tenuto.reference.events.contexts import RunIdentity
 
-__all__ = ["Start", "choose_start"]
+__all__ = ["Start", "choose_start", "new_run"]
 
 _log = logging.getLogger("tenuto")
 
@@ -34,6 +34,11 @@ class Start:
     run: RunIdentity
     state: Document | None = None
     path: str | None = None
+
+
+def new_run() -> RunIdentity:
+    """Returns the identity of a run that has not been before."""
+    return RunIdentity(run_id=secrets.token_hex(8))
 
 
 def choose_start(resume: str | os.PathLike[str], folder: str | None) -> Start:
@@ -75,7 +80,7 @@ def _fresh(folder: str | None) -> Start:
             "(--resume auto continues that run, --output names another folder)"
         )
         raise ConfigError("directory_in_use", message)
-    return Start(RunIdentity(run_id=secrets.token_hex(8)))
+    return Start(new_run())
 
 
 def _newest(searched: str, ledger: Ledger, folder: str | None) -> Start:

@@ -38,7 +38,7 @@ class Trainer(loop.Trainer):
         seed: Of data order and loading; call `tenuto.seed_all` for the weights before you make the model.
 
     Raises:
-        ConfigError: `invalid_setting`, `unsupported_loader` or `duplicate_state_key`.
+        ConfigError: `invalid_setting` or `unsupported_loader`.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, one for each thing that a training has

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
     from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
     from tenuto.reference.trainer.job import TrainingConfig
-    from tenuto.reference.trainer.loop import TrainResult
+    from tenuto.reference.trainer.reports import TrainResult
     from tenuto.reference.trainer.torch_generators import seed_all
     from tenuto.reference.trainer.torch_trainer import Trainer
 
@@ -41,7 +41,7 @@ _HOMES = {
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),
-    "tenuto.reference.trainer.loop": ("TrainResult",),
+    "tenuto.reference.trainer.reports": ("TrainResult",),
     "tenuto.reference.trainer.torch_generators": ("seed_all",),
     "tenuto.reference.trainer.torch_trainer": ("Trainer",),
 }
