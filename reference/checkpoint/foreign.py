@@ -16,9 +16,12 @@ _SIGNATURES: Final = (
     (b"\x28\xb5\x2f\xfd", "zstd-compressed data"),
     (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (b"\x93NUMPY", "a NumPy .npy file"),
+    (b"GGUF", "a GGUF file, as llama.cpp reads it"),
+    (b"version https://git-lfs", "a git-lfs pointer and not the file itself, which `git lfs pull` fetches"),
 )
 _SAFETENSORS_HEADER_MAX: Final = 100_000_000  # the limit that the safetensors library sets itself
 _JSON_START: Final = re.compile(rb'\{\s*["}]')
+_HTML: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype|html)\b", re.IGNORECASE)
 _PICKLE: Final = re.compile(rb"\x80[\x02-\x05]")
 
 
@@ -41,6 +44,8 @@ def name_foreign(start: bytes) -> str | None:
             return name
     if _PICKLE.match(start):
         return "a Python pickle, which can run any code when it is loaded"
+    if _HTML.match(start):
+        return "an HTML page, perhaps an error page or a login that was saved in place of the file"
     header_bytes = int.from_bytes(start[:8], "little")
     if 2 <= header_bytes <= _SAFETENSORS_HEADER_MAX and _JSON_START.match(start, 8):
         return "a safetensors file"

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
+import stat
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +16,10 @@ import typer
 
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["register"]
+__all__ = ["describe", "discard_output", "foreign_name", "printable", "register"]
 
 _FOREIGN_CODES = {"file_too_small", "not_a_checkpoint"}  # nothing but a checkpoint gets past these
+_HINTS_MAX = 5  # lines about models that differ: enough to see which they are
 _Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -88,7 +92,8 @@ def diff(
 
     Example: tenuto diff straight/latest.ckpt resumed/latest.ckpt
     """
-    from tenuto.reference.checkpoint import read_checkpoint  # noqa: PLC0415 - numpy takes long to import
+    from tenuto.cli.inspection import model_differences  # noqa: PLC0415 - numpy and rich take long to import
+    from tenuto.reference.checkpoint import read_checkpoint  # noqa: PLC0415 - as above
     from tenuto.reference.checkpoint.compare import digest, first_difference  # noqa: PLC0415 - as above
 
     documents = []
@@ -97,12 +102,16 @@ def diff(
             documents.append(read_checkpoint(path))
     digests = [digest(document) for document in documents]
     difference = None if digests[0] == digests[1] else first_difference(*documents) or "in the canonical form"
+    models = model_differences(*documents)
+    told = {"identical": difference is None, "first_difference": difference, "sha256": digests}
     if as_json:
-        _print_json({"identical": difference is None, "first_difference": difference, "sha256": digests})
+        _print_json({**told, "model_differences": models})
     else:
         for path, sha in zip((a, b), digests, strict=True):
-            typer.echo(f"{sha}  {path}")
-        typer.echo("identical" if difference is None else f"first difference: {printable(difference)}")
+            _say(f"{sha}  {path}")
+        _say("identical" if difference is None else f"first difference: {printable(difference)}")
+        for line in _model_hint(models):
+            _say(printable(line))
     if difference is not None:
         raise typer.Exit(1)
 
@@ -122,11 +131,36 @@ def recode(
     """
     from tenuto.reference import checkpoint  # noqa: PLC0415 - numpy takes long to import
 
+    _check_target(target)
     with _naming(source):
         document = checkpoint.read_checkpoint(source)
     checkpoint.write_checkpoint(target, checkpoint.strip_origin(document) if strip_origin else document)
     form = "it was canonical before" if document.canonical else "it was not canonical before"
-    typer.echo(f"wrote {target}: {target.stat().st_size} bytes ({form})")
+    _say(f"wrote {target}: {target.stat().st_size} bytes ({form})")
+
+
+def _check_target(target: Path) -> None:
+    """Refuses what must not be replaced by a file, and a folder that may be a misspelling."""
+    folder = target.absolute().parent
+    if not folder.is_dir():
+        message = f"{target}: no folder {folder}; expected one that exists: make it first"
+        raise CheckpointError("file_not_found", message, phase="io")
+    try:
+        mode = os.lstat(target).st_mode  # not followed: the link itself would be replaced, such as /dev/stdout
+    except OSError:
+        return
+    if not stat.S_ISREG(mode):
+        message = f"{target}: not a regular file; expected a new name or a file to replace"
+        raise CheckpointError("not_a_file", message, phase="io")
+
+
+def _model_hint(differences: list[str] | None) -> Iterator[str]:
+    if differences is None:
+        return
+    yield "hint: the models differ" + (" in model_state:" if differences else ", but not in names and shapes")
+    yield from (f"  {difference}" for difference in differences[:_HINTS_MAX])
+    if len(differences) > _HINTS_MAX:
+        yield f"  and {len(differences) - _HINTS_MAX} more"
 
 
 def printable(text: str) -> str:
@@ -148,12 +182,16 @@ def _naming(path: Path) -> Iterator[None]:
 
 
 def describe(path: Path, error: CheckpointError) -> str:
-    """Returns the message of a refusal, with what the file is if it is something else.
+    """Returns the message of a refusal without the path, with what the file is if it is something else.
 
     Spec: STORE-CLI-003.
     """
+    message = str(error).removeprefix(f"{path}: ")
+    if error.code == "not_a_file" and error.phase == "io" and path.is_dir():
+        verify_all = f"tenuto verify {shlex.quote(str(path))}"
+        return f"{message}; this is a folder: name a file in it, or check all of them with `{verify_all}`"
     foreign = foreign_name(path) if error.code in _FOREIGN_CODES else None
-    return f"{error}; this is {foreign}" if foreign else str(error)
+    return f"{message}; this is {foreign}" if foreign else message
 
 
 def foreign_name(path: Path) -> str | None:
@@ -183,11 +221,29 @@ def _files(paths: list[Path]) -> Iterator[tuple[Path, bool]]:
 
 def _print_verdict(result: dict[str, Any]) -> None:
     if result["ok"]:
-        typer.echo(f"ok  {result['file']}")
+        _say(f"ok  {result['file']}")
     else:
         message = printable(result.get("message", "a folder without *.ckpt files"))
-        typer.echo(f"{result['code']}  {result['file']}: {message}")
+        _say(f"{result['code']}  {result['file']}: {message}")
 
 
 def _print_json(value: object) -> None:
-    typer.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    _say(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def _say(text: str) -> None:
+    """Prints a line; if nobody reads any more, the command goes on in silence and ends with the code it would have."""
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        discard_output()
+
+
+def discard_output() -> None:
+    """Sends the rest of stdout nowhere, so that `| head -1` does not make a good file look bad.
+
+    Spec: STORE-CLI-001.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

@@ -13,10 +13,10 @@ from rich.table import Table
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from tenuto.cli.files import printable
-from tenuto.reference.checkpoint import OpenedCheckpoint, StoredTensor, Tree
+from tenuto.cli.files import discard_output, printable
+from tenuto.reference.checkpoint import Document, OpenedCheckpoint, StoredTensor, Tensor, Tree
 
-__all__ = ["facts_of", "show"]
+__all__ = ["facts_of", "model_differences", "show"]
 
 _METADATA = ("kind", "exact", "progress", "metrics", "origin")
 _LEVELS_MAX = 64  # a name may hold any number of dots, and branches are made and drawn recursively
@@ -67,6 +67,37 @@ def _tensors(tree: Tree | dict[str, Tree], path: str, met: dict[int, str]) -> It
             yield from _tensors(value, f"{path}[{index}]", met)
 
 
+def model_differences(a: Document, b: Document) -> list[str] | None:
+    """Returns where the models of two checkpoints differ in names, dtypes and shapes, or None if they are the same.
+
+    Whether they differ is told by the fingerprints of their architectures, where both files have one.
+    """
+    prints = [_fingerprint(document) for document in (a, b)]
+    if not all(isinstance(one, str) for one in prints) or prints[0] == prints[1]:
+        return None
+    one, other = (dict(_shapes(document.head["model_state"], "model_state")) for document in (a, b))
+    differing = [path for path in sorted(one.keys() | other.keys()) if one.get(path) != other.get(path)]
+    missing = ("not in the first", "not in the second")
+    return [f"{path}: {one.get(path, missing[0])}; {other.get(path, missing[1])}" for path in differing]
+
+
+def _fingerprint(document: Document) -> object:
+    metadata = document.head["metadata"]
+    architecture = metadata.get("architecture") if isinstance(metadata, Mapping) else None
+    return architecture.get("fingerprint") if isinstance(architecture, Mapping) else None
+
+
+def _shapes(tree: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(tree, Tensor):
+        yield path, f"{tree.dtype} {list(tree.shape)}"
+    elif isinstance(tree, Mapping):
+        for key, value in tree.items():
+            yield from _shapes(value, f"{path}.{key}")
+    elif isinstance(tree, list | tuple):
+        for index, value in enumerate(tree):
+            yield from _shapes(value, f"{path}[{index}]")
+
+
 def _plain(value: Any) -> Any:  # noqa: ANN401 - any tree
     """Returns a tree as JSON can hold it: what it cannot hold becomes text."""
     if isinstance(value, Mapping):
@@ -80,9 +111,18 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - any tree
     return repr(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
+class _Console(Console):
+    """Goes on in silence where rich would end the command with code 1, that of a bad file."""
+
+    def on_broken_pipe(self) -> None:
+        """Spec: STORE-CLI-001."""
+        self.quiet = True
+        discard_output()
+
+
 def show(name: str, facts: dict[str, Any]) -> None:
     """Prints the facts for people."""
-    console = Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
+    console = _Console(width=None if sys.stdout.isatty() else _PIPE_WIDTH)
     console.print(_summary(name, facts))
     console.print(_tensor_tree(facts["tensors"]))
     totals = facts["totals"]
