@@ -9,6 +9,8 @@ from attrs import define, field
 
 from tenuto.conformance_tests.protocol import LINE_LIMIT, PREFIX
 
+SAMPLE_BYTES = 120
+
 
 class OversizedError(Exception):
     """A reply that does not end within the limit."""
@@ -25,10 +27,14 @@ class LineReader:
     Attributes:
         limit: the greatest length of a reply.
         noise: how many other lines there were, an unfinished one included.
+        ignored: how many of them came after the last reply.
+        sample: the start of the first of those, for a person to read.
     """
 
     limit: int = LINE_LIMIT
     noise: int = 0
+    ignored: int = 0
+    sample: bytes = b""
     _line: bytearray = field(factory=bytearray)
     _skipping: bool = False
 
@@ -37,26 +43,51 @@ class LineReader:
         """How many bytes of an unfinished line are kept."""
         return len(self._line)
 
+    def silence(self) -> str:
+        """Why there may be no reply, judged by what came instead since the last one."""
+        wanted = f"prefix `{PREFIX.decode()}`"
+        if self.ignored:
+            lines = (
+                "1 line without the {0} was" if self.ignored == 1 else f"{self.ignored} lines without the {{0}} were"
+            )
+            first = ascii(self.sample.decode("utf-8", "replace"))
+            return f"{lines.format(wanted)} ignored, the first: {first}; forgotten prefix or flush?"
+        if self._line:
+            start = ascii(bytes(self._line[:SAMPLE_BYTES]).decode("utf-8", "replace"))
+            return f"a line was begun and not ended: {start}; forgotten line feed or flush?"
+        return "nothing came on stdout; forgotten flush?"
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The replies that end in these bytes; raises `OversizedError` on an endless one."""
         parts = data.split(b"\n")
         for part in parts[:-1]:
             self._append(part)
-            if self._skipping or not self._line.startswith(PREFIX):
-                self.noise += not self._skipping
-            else:
+            if self._line.startswith(PREFIX):
+                self.ignored, self.sample = 0, b""
                 yield bytes(self._line)
+            elif not self._skipping:
+                self._ignore()
             self._line.clear()
             self._skipping = False
         self._append(parts[-1])
 
     def _append(self, part: bytes) -> None:
         if self._skipping:
+            self._keep(part)
             return
         self._line += part
         if len(self._line) >= len(PREFIX) and not self._line.startswith(PREFIX):
             self._skipping = True
-            self.noise += 1
+            self._ignore()
             self._line.clear()
         elif len(self._line) > self.limit:
             raise OversizedError(self.limit)
+
+    def _ignore(self) -> None:
+        self.noise += 1
+        self.ignored += 1
+        self._keep(self._line)
+
+    def _keep(self, part: bytes | bytearray) -> None:
+        if self.ignored == 1:
+            self.sample += part[: SAMPLE_BYTES - len(self.sample)]

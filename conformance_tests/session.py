@@ -223,9 +223,9 @@ class Session:
 
 
 def _no_answer(operation: str, outcome: Outcome, adapter: Adapter) -> Judgement:
-    """The judgement of a request without an answer, with what the adapter said on stderr."""
+    """The judgement of a request without an answer, with what the adapter said instead and on stderr."""
     said = adapter.stderr[-2000:].decode("utf-8", "backslashreplace").strip()
-    tail = f"; its last words on stderr:\n{said}" if said else ""
+    tail = f"; {adapter.reader.silence()}" + (f"\nits last words on stderr:\n{said}" if said else "")
     match outcome:
         case Ended(how):
             detail = f"the adapter {how} before it answered {operation}{tail}"

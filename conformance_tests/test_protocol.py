@@ -123,6 +123,16 @@ def test_noise_is_counted_and_replies_are_found_however_the_bytes_arrive() -> No
     assert read([text[at : at + 7] for at in range(0, len(text), 7)]) == expected
 
 
+@pytest.mark.req("CONF-LINE-003")
+def test_the_first_ignored_line_is_kept_however_the_bytes_arrive() -> None:
+    text = b"before\n@tenuto {}\n" + b"first " * 50 + b"\nsecond\n"
+    for step in (1, 7, len(text)):
+        reader = LineReader()
+        for at in range(0, len(text), step):
+            list(reader.feed(text[at : at + step]))
+        assert (reader.ignored, reader.noise, reader.sample) == (2, 3, b"first " * 20)
+
+
 @pytest.mark.req("CONF-LINE-003", "CONF-VERDICT-005")
 def test_noise_without_end_is_not_kept() -> None:
     reader = LineReader()

@@ -101,6 +101,26 @@ def test_an_adapter_without_an_answer(judged: Judge, behavior: str, verdicts: st
     assert (run.verdicts, run.starts) == (verdicts, starts)
 
 
+@pytest.mark.req("CONF-LINE-003", "CONF-VERDICT-005")
+def test_a_missing_answer_is_explained_by_what_came_instead(judged: Judge) -> None:
+    run = judged("forgets_prefix", only=["CONF-HELLO", "CKPT-I-001"], deadlines=IMPATIENT)
+    assert run.verdicts == "PASS TIMEOUT"
+    detail = run.results[1].judgement.detail
+    assert "1 line without the prefix `@tenuto ` was ignored, the first: '{" in detail
+    assert "not written yet" in detail
+    assert "forgotten prefix or flush?" in detail
+    run = judged("forgets_flush", only=["CKPT-I-001", "CKPT-V-001/recode"], deadlines=IMPATIENT)
+    details = [result.judgement.detail for result in run.results]
+    assert "nothing came on stdout; forgotten flush?" in details[0]
+    assert """not ended: '@tenuto {"id"'""" in details[1]
+    run = judged("crashes_on_files", only=["CKPT-I-001"])
+    assert "nothing came on stdout" in run.results[0].judgement.detail
+    run = judged("prints_garbage", only=["CKPT-I-001"], deadlines=IMPATIENT)
+    assert r"1000 lines without the prefix `@tenuto ` were ignored, the first: '\x00\x01 not a reply'" in (
+        run.results[0].judgement.detail
+    )
+
+
 @pytest.mark.req("CONF-OP-005")
 def test_an_adapter_that_outlives_its_input(judged: Judge) -> None:
     run = judged("stays", only=["CONF-END-OF-INPUT"], deadlines=IMPATIENT)

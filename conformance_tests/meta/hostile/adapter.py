@@ -92,6 +92,23 @@ def prints_garbage(request: Request, _: int) -> None:
         reply(request, **polite(request))
 
 
+def forgets_prefix(request: Request, number: int) -> None:
+    """Noise in the greeting, which is answered; then a reply without its prefix."""
+    if about_files(request):
+        say(json.dumps({"id": request["id"], **polite(request)}) + "\n")
+    else:
+        say("ready\nsteady\n" if number == 1 else "")
+        reply(request, **polite(request))
+
+
+def forgets_flush(request: Request, _: int) -> None:
+    """Holds its reply back, and the rest of the line that it began."""
+    if request["op"] == "recode":
+        say('@tenuto {"id"')
+    elif not about_files(request):
+        reply(request, **polite(request))
+
+
 def floods(request: Request, _: int) -> None:
     """An endless line that is no reply."""
     while about_files(request):
