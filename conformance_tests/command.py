@@ -54,7 +54,7 @@ def judge_port(path: Path, profile: str | None, only: Sequence[str], results: Pa
     except SuiteError as error:
         complaints.print(Text(f"fault of the suite: {error}"), soft_wrap=True)
         return 3
-    target = results or Path("build", "conformance", f"{port.name}.jsonl")
+    target = results or Path("build", "conformance", f"{port.name}.only.jsonl" if only else f"{port.name}.jsonl")
     console = Console(stderr=True, quiet=True) if as_json else Console()
     try:
         with Report(console, port, plan) as report:
@@ -68,6 +68,18 @@ def judge_port(path: Path, profile: str | None, only: Sequence[str], results: Pa
     return summary.exit_code
 
 
+def _checkpoint_bytes(path: Path) -> bytes:
+    """The bytes of a file; raises `UsageError` if it cannot be read. A pipe would be waited for without end."""
+    try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: not a regular file; expected a checkpoint")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"{path}: no such file; expected a checkpoint") from error
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}; expected a checkpoint") from error
+
+
 def judge_file(port_path: Path, checkpoint: Path) -> int:
     """Let a port read a canonical checkpoint of the user's and write it again; the bytes have to be the same.
 
@@ -78,8 +90,8 @@ def judge_file(port_path: Path, checkpoint: Path) -> int:
     """
     complaints = Console(stderr=True)
     try:
-        port, data = read_port(port_path), checkpoint.read_bytes()
-    except (PortError, OSError) as error:
+        port, data = read_port(port_path), _checkpoint_bytes(checkpoint)
+    except (PortError, UsageError) as error:
         complaints.print(Text(str(error)), soft_wrap=True)
         return 2
 

@@ -71,7 +71,10 @@ def read_port(path: Path) -> Port:
     try:
         with path.open("rb") as stream:
             table = tomllib.load(stream)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except OSError as error:
+        said = "no such file" if isinstance(error, FileNotFoundError) else error.strerror or error
+        raise PortError(f"{path}: {said}; expected a readable port.toml") from error
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise PortError(f"{path}: {error}; expected a readable port.toml") from error
     _check_types(table, path)
     _check_values(table, path)

@@ -54,6 +54,7 @@ class Report:
     plan: Sequence[Case]
     _shown: int = 0
     _hidden: int = 0
+    _uncovered: int = 0
     _progress: Progress = field(init=False)
     _task: TaskID = field(init=False)
 
@@ -72,9 +73,14 @@ class Report:
         self._progress.stop()
 
     def tell(self, result: Result) -> None:
-        """Take note of one result; the first failures are shown in full."""
+        """Take note of one result; the first failures are shown in full, of those not run only the reason, once."""
         self._progress.advance(self._task)
         if not failed(result):
+            return
+        if result.verdict is Verdict.UNCOVERED:
+            self._uncovered += 1
+            if self._uncovered == 1:
+                self.console.print(Text(result.judgement.detail + "\n"), soft_wrap=True)
             return
         if self._shown >= SHOWN_FAILURES:
             self._hidden += 1
@@ -84,6 +90,9 @@ class Report:
 
     def close(self, results: Sequence[Result], summary: Summary, path: Path) -> None:
         """The table, and where the rest is to be found."""
+        if self._uncovered:
+            cases = "1 case was" if self._uncovered == 1 else f"{self._uncovered} cases were"
+            self.console.print(Text(f"UNCOVERED: {cases} not run, for the reason above"), soft_wrap=True)
         if self._hidden:
             self.console.print(Text(f"{self._hidden} more failures are in {path}"), soft_wrap=True)
         self.console.print(verdict_table(self.port, results, summary))

@@ -1,12 +1,14 @@
 import json
+import os
 import shlex
+import sys
 from pathlib import Path
 
 import pytest
 
 from tenuto.conformance_tests.cases import READ, WRITE, Case, Hello, SuiteError, read_source, select
 from tenuto.conformance_tests.clauses import clauses, explain, parse_clauses
-from tenuto.conformance_tests.command import UsageError, choose, judge_port
+from tenuto.conformance_tests.command import UsageError, choose, judge_file, judge_port
 from tenuto.conformance_tests.judge import Judgement, Verdict
 from tenuto.conformance_tests.plan import all_cases
 from tenuto.conformance_tests.port import Port
@@ -121,6 +123,60 @@ def test_wrong_usage_ends_with_two(tmp_path: Path, capsys: pytest.CaptureFixture
     path.write_text('name="x"\nversion="1"\nlanguage="none"\nrun=["false"]\nclaims=["codec"]\n')
     assert judge_port(path, None, ["CKPT-V-0"], tmp_path / "r", as_json=False) == 2
     assert judge_port(path, None, ["CONF-BYE"], path / "r", as_json=False) == 2
+
+
+@pytest.mark.req("CONF-VERDICT-002")
+def test_cases_that_are_not_run_are_counted_and_their_reason_is_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "port.toml"
+    head = 'name="x"\nversion="1"\nlanguage="none"\nclaims=["codec-read"]\n'
+    build = [sys.executable, "-c", "raise SystemExit('no compiler' * 2)"]
+    path.write_text(f'{head}run=["true"]\nbuild={build!r}\n')
+    assert judge_port(path, None, [], tmp_path / "r", as_json=False) == 1
+    told = capsys.readouterr().out
+    assert told.count("no compilerno compiler") == 1
+    assert "CONF-OP-001" not in told
+    cases = len((tmp_path / "r").read_text().splitlines()) - 2
+    uncovered = sum('"verdict": "UNCOVERED"' in line for line in (tmp_path / "r").read_text().splitlines())
+    assert 0 < uncovered < cases
+    assert f"UNCOVERED: {uncovered} cases were not run" in told
+    path.write_text(f'{head}run=["false"]\n')
+    assert judge_port(path, None, [], tmp_path / "r", as_json=False) == 1
+    told = capsys.readouterr().out
+    assert (told.count("CRASH CONF-HELLO"), told.count("CRASH CONF-ECHO"), told.count("again: ")) == (1, 1, 2)
+    assert "ended with exit code 1" in told
+    assert f"UNCOVERED: {uncovered - 2} cases were not run" in told
+
+
+def test_the_results_of_one_case_do_not_replace_those_of_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "port.toml"
+    path.write_text('name="x"\nversion="1"\nlanguage="none"\nrun=["false"]\nclaims=["codec-read"]\n')
+    folder = tmp_path / "build" / "conformance"
+    judge_port(path, None, [], None, as_json=True)
+    whole = (folder / "x.jsonl").read_text()
+    judge_port(path, None, ["CONF-BYE"], None, as_json=True)
+    assert (folder / "x.jsonl").read_text() == whole
+    assert len((folder / "x.only.jsonl").read_text().splitlines()) == 3
+    judge_port(path, None, ["CONF-BYE"], tmp_path / "mine", as_json=True)
+    assert (tmp_path / "mine").exists()
+
+
+def test_a_file_that_is_not_there_is_told_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, pipe = tmp_path / "port.toml", tmp_path / "pipe"
+    assert judge_port(path, None, [], None, as_json=False) == 2
+    assert capsys.readouterr().err == f"{path}: no such file; expected a readable port.toml\n"
+    path.write_text('name="x"\nversion="1"\nlanguage="none"\nrun=["false"]\nclaims=["codec"]\n')
+    os.mkfifo(pipe)
+    for missing, said in (
+        (tmp_path / "nothere", "no such file"),
+        (path / "x", "no such file"),
+        (tmp_path, "not a regular file"),
+        (pipe, "not a regular file"),
+    ):
+        assert judge_file(path, missing) == 2
+        assert capsys.readouterr().err == f"{missing}: {said}; expected a checkpoint\n"
 
 
 @pytest.mark.req("CONF-VERDICT-002", "CONF-VERDICT-003")

@@ -47,7 +47,8 @@ def run(
     results: Annotated[
         Path | None,
         typer.Option(
-            help="Where to write the results, a line for each case.", show_default="build/conformance/NAME.jsonl"
+            help="Where to write the results, a line for each case.",
+            show_default="build/conformance/NAME.jsonl, with --only NAME.only.jsonl",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False,
