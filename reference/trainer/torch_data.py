@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from types import FrameType
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +19,6 @@ from torch.utils.data import (
     SequentialSampler,
     TensorDataset,
     default_collate,
-    get_worker_info,
 )
 
 from tenuto.reference.errors import ConfigError
@@ -39,10 +40,10 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
     return [int(index) for index in np.argsort(keys, kind="stable")]
 
 
-def _sample_seed(seed: int, epoch: int, index: int) -> int:
-    """Mixes three numbers to 64 bits (the finalizer of SplitMix64, applied to each)."""
+def _mixed(seed: int, *numbers: int) -> int:
+    """Mixes numbers to 64 bits (the finalizer of SplitMix64, applied for each)."""
     mixed = seed & _MASK
-    for number in (epoch, index):
+    for number in numbers:
         mixed = (mixed + 0x9E3779B97F4A7C15 * (number + 1)) & _MASK
         mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
         mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -50,57 +51,92 @@ def _sample_seed(seed: int, epoch: int, index: int) -> int:
     return mixed
 
 
+def _seed_generators(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed & 0xFFFFFFFF)
+    # The default generator alone: torch.manual_seed also visits every device, a hundred times slower.
+    torch.default_generator.manual_seed(seed & (2**63 - 1))
+
+
 class _SeededDataset(Dataset[Any]):
-    """A dataset whose every sample is loaded with freshly seeded generators.
+    """A dataset whose every sample is loaded, and every batch collated, with freshly seeded generators.
 
     Spec: TR-LOOP-003.
     """
 
-    def __init__(self, dataset: Dataset[Any], seed: int, epoch: int) -> None:
-        self._dataset, self._seed, self._epoch = dataset, seed, epoch
+    def __init__(self, dataset: Dataset[Any], seed: int) -> None:
+        self._dataset, self._seed = dataset, seed
 
-    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 - whatever the user's dataset holds
-        seed = _sample_seed(self._seed, self._epoch, index)
-        random.seed(seed)
-        np.random.seed(seed & 0xFFFFFFFF)
-        # The default generator alone: torch.manual_seed also visits every device, a hundred times slower.
-        torch.default_generator.manual_seed(seed & (2**63 - 1))
-        return self._dataset[index]
+    def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[Any]:
+        """Loads the samples of a batch, each given as (epoch, number of the batch, index)."""
+        samples = []
+        for epoch, _, index in keys:
+            _seed_generators(_mixed(self._seed, epoch, index))
+            samples.append(self._dataset[index])
+        epoch, number, _ = keys[0]
+        _seed_generators(_mixed(self._seed, epoch, number, 0))  # torch collates next, in the same process
+        return samples
 
 
-def _ignore_signals(worker: int) -> None:  # noqa: ARG001 - the signature of a worker hook
-    """Leaves Ctrl-C and SIGTERM to the trainer: a worker that dies of them breaks the batch in progress."""
-    if get_worker_info() is not None:
+class _Batches:
+    """The batches that are still to be loaded, as keys for the dataset; workers that persist meet every epoch here."""
+
+    def __init__(self) -> None:
+        self.keys: list[list[Any]] = []
+
+    def __iter__(self) -> Iterator[list[Any]]:
+        return iter(self.keys)
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signature of a handler
+    # With status 0: else torch raises an error at whatever the trainer is doing, not at the load that then fails.
+    os._exit(0)
+
+
+class _WorkerStart:
+    """Leaves Ctrl-C to the trainer, ends on SIGTERM (Python's exit sends it and waits), calls the user's own hook."""
+
+    def __init__(self, users: Callable[[int], None] | None) -> None:
+        self._users = users
+
+    def __call__(self, worker: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, _leave)
+        if self._users is not None:
+            self._users(worker)
 
 
 class EpochLoader:
     """The batches of a map-style dataset, epoch after epoch.
 
     Args:
-        source: A `DataLoader`; dataset, batch size, collation, workers, and whether it shuffles are taken over.
+        source: A `DataLoader`; its settings are taken over, but for the order, of which only whether it shuffles is.
         seed: Of the order and of the loading.
 
+    Attributes:
+        samples: How many samples the batch given last was made of.
+
     Raises:
-        ConfigError: `unsupported_loader` for an iterable dataset, or a sampler of the user's own.
+        ConfigError: `unsupported_loader`, for a loader that cannot be exact.
 
     Spec: TR-LOOP-002, TR-LOOP-003.
     """
 
     def __init__(self, source: DataLoader[Any], seed: int) -> None:
-        if isinstance(source.dataset, IterableDataset):
-            raise ConfigError("unsupported_loader", "data: an IterableDataset; expected one with indices and a length")
-        if source.batch_size is None or type(source.sampler) not in {RandomSampler, SequentialSampler}:
-            kind = type(source.sampler).__name__
-            raise ConfigError(
-                "unsupported_loader", f"data: sampler {kind}; expected shuffle=True or False and a batch_size"
-            )
+        _check_loader(source)
         self._source = source
         self._seed = seed
         self._shuffles = isinstance(source.sampler, RandomSampler)
-        self._draws_nothing = type(source.dataset) is TensorDataset  # then there is nothing to seed and to give back
+        # then there is nothing to seed and to give back
+        self._draws_nothing = type(source.dataset) is TensorDataset and source.collate_fn is default_collate
+        self._batches = _Batches()
+        self._loader: DataLoader[Any] | None = None
         self._iterator: Iterator[Any] = iter(())
+        self._sizes: Iterator[int] = iter(())
+        self.samples = 0
 
     @property
     def batch_size(self) -> int:
@@ -111,26 +147,86 @@ class EpochLoader:
 
     def open_epoch(self, epoch: int, skip_batches: int) -> None:
         """Starts an epoch, leaving out batches by index, without loading them."""
+        if not self._source.persistent_workers:
+            self.close()
+        batches = self._order(epoch)
+        if not self._draws_nothing:
+            batches = [[(epoch, number, index) for index in batch] for number, batch in enumerate(batches)]
+        self._batches.keys = batches[skip_batches:]
+        self._sizes = iter([len(batch) for batch in self._batches.keys])
+        if self._loader is None:
+            self._loader = self._make_loader()
+        self._iterator = iter(self._loader)
+
+    def _order(self, epoch: int) -> list[list[Any]]:
         dataset: Any = self._source.dataset
-        count = len(dataset)
+        count, size = len(dataset), self.batch_size
         order = epoch_order(self._seed, epoch, count) if self._shuffles else list(range(count))
-        batches = [order[start : start + self.batch_size] for start in range(0, count, self.batch_size)]
-        if self._source.drop_last and batches and len(batches[-1]) < self.batch_size:
+        batches = [order[start : start + size] for start in range(0, count, size)]
+        if self._source.drop_last and batches and len(batches[-1]) < size:
             batches.pop()
-        loader = DataLoader(
-            dataset if self._draws_nothing else _SeededDataset(dataset, self._seed, epoch),
-            batch_sampler=batches[skip_batches:],
-            num_workers=self._source.num_workers,
-            collate_fn=self._source.collate_fn,
-            pin_memory=self._source.pin_memory,
-            worker_init_fn=_ignore_signals,
+        return batches
+
+    def _make_loader(self) -> DataLoader[Any]:
+        source = self._source
+        return DataLoader(
+            source.dataset if self._draws_nothing else _SeededDataset(source.dataset, self._seed),
+            batch_sampler=self._batches,
+            num_workers=source.num_workers,
+            collate_fn=source.collate_fn,
+            pin_memory=source.pin_memory,
+            timeout=source.timeout,
+            worker_init_fn=_WorkerStart(source.worker_init_fn),
+            multiprocessing_context=source.multiprocessing_context,
             generator=torch.Generator().manual_seed(self._seed & (2**63 - 1)),
+            prefetch_factor=source.prefetch_factor,
+            persistent_workers=source.persistent_workers,
         )
-        self._iterator = iter(loader)
 
     def next_batch(self) -> Any | None:  # noqa: ANN401 - whatever collation makes
         """Loads a batch; None at the end of the epoch. The global generators stay as they are."""
-        if self._draws_nothing and self._source.collate_fn is default_collate:
+        self.samples = next(self._sizes, 0)
+        if self._draws_nothing:
             return next(self._iterator, None)
         with isolated_generators():
             return next(self._iterator, None)
+
+    def close(self) -> None:
+        """Ends the epoch in progress and the worker processes."""
+        iterator, self._iterator, self._loader = self._iterator, iter(()), None
+        shut_down = getattr(iterator, "_shutdown_workers", None)  # torch's own way waits for Python to collect it
+        if shut_down is not None:
+            shut_down()
+        for worker in getattr(iterator, "_workers", ()):
+            if worker.is_alive():
+                worker.kill()
+                worker.join()
+
+
+def _check_loader(source: Any) -> None:  # noqa: ANN401 - whatever a user gives
+    """Refuses what cannot be loaded exactly, or would be replaced silently.
+
+    Raises:
+        ConfigError: `unsupported_loader` for another type, an iterable dataset, a sampler of the user's own, one that
+            draws samples several times or a part of them, batches in any order, or no batch at all.
+    """
+    if not isinstance(source, DataLoader) or type(source).__iter__ is not DataLoader.__iter__:
+        raise _unsupported(f"{type(source).__name__}; expected a torch.utils.data.DataLoader that loads by itself")
+    if isinstance(source.dataset, IterableDataset):
+        raise _unsupported("an IterableDataset; expected one with indices and a length")
+    sampler: Any = source.sampler
+    if source.batch_size is None or type(sampler) not in {RandomSampler, SequentialSampler}:
+        raise _unsupported(f"sampler {type(sampler).__name__}; expected shuffle=True or False and a batch_size")
+    dataset: Any = source.dataset
+    count, drawn = len(dataset), len(sampler)
+    if getattr(sampler, "replacement", False) or drawn != count:
+        with_replacement = " with replacement" if getattr(sampler, "replacement", False) else ""
+        raise _unsupported(f"a sampler of {drawn} of {count} samples{with_replacement}; expected each sample once")
+    if not getattr(source, "in_order", True):
+        raise _unsupported("in_order=False; expected batches in their order")
+    if len(source) == 0:
+        raise _unsupported(f"no batch ({count} samples, batch_size {source.batch_size}); expected at least one")
+
+
+def _unsupported(rest: str) -> ConfigError:
+    return ConfigError("unsupported_loader", f"data: {rest}")
