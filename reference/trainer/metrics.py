@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import TenutoError
 from tenuto.reference.events.contexts import Metric
 
-__all__ = ["MetricBook", "flatten"]
+__all__ = ["MetricBook", "as_float", "check_training_names", "flat_names", "flatten"]
+
+_STEP: Final = "_step"  # what marks the value of one batch
 
 
 def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -21,17 +23,54 @@ def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
 
     Spec: CB-METRIC-001, CB-METRIC-002.
     """
-    flat: dict[str, float] = {}
+    return {name: as_float(name, value) for name, value in flat_names(metrics).items()}
+
+
+def flat_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Flattens nested maps with dots and leaves the values as they are.
+
+    Raises:
+        TenutoError: `duplicate_metric`, phase `train`.
+
+    Spec: CB-METRIC-001, CB-METRIC-002.
+    """
+    flat: dict[str, Any] = {}
     for name, value in _walk(metrics, ""):
         if name in flat:
-            message = f"metric {name!r}: given flat and nested; expected one"
-            raise TenutoError("duplicate_metric", message, phase="train")
-        try:
-            flat[name] = float(value)
-        except (TypeError, ValueError) as error:
-            message = f"metric {name!r}: {type(value).__name__}; expected a number"
-            raise TenutoError("invalid_metric", message, phase="train") from error
+            raise _refuse("duplicate_metric", f"metric {name!r}: given flat and nested; expected one")
+        flat[name] = value
     return flat
+
+
+def as_float(name: str, value: Any) -> float:  # noqa: ANN401 - whatever a step measures
+    """Returns the value of a metric.
+
+    Raises:
+        TenutoError: `invalid_metric`, phase `train`.
+    """
+    try:
+        return float(value)
+    except (TypeError, ValueError) as error:
+        raise _refuse("invalid_metric", f"metric {name!r}: {type(value).__name__}; expected a number") from error
+
+
+def check_training_names(names: Iterable[str]) -> None:
+    """Refuses a metric whose mean over the epoch would have the name of another one's value of a step.
+
+    Raises:
+        TenutoError: `duplicate_metric`, phase `train`.
+
+    Spec: CB-METRIC-002.
+    """
+    known = set(names)
+    for name in sorted(known):
+        if f"{name}{_STEP}" in known:
+            message = f"metrics {name!r} and {name + _STEP!r}: train_{name}{_STEP} would be both; expected other names"
+            raise _refuse("duplicate_metric", message)
+
+
+def _refuse(code: str, message: str) -> TenutoError:
+    return TenutoError(code, message, phase="train")
 
 
 def _walk(metrics: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -59,8 +98,13 @@ class MetricBook:
             self._values[f"{prefix}{name}{suffix}"] = Metric(value, step)
 
     def add_batch(self, metrics: Mapping[str, float], step: int) -> None:
-        """Notes the metrics of a training batch and adds them to the sums of the epoch."""
-        self.record(metrics, step, prefix="train_", suffix="_step")
+        """Notes the metrics of a training batch and adds them to the sums of the epoch.
+
+        Raises:
+            TenutoError: `duplicate_metric`, phase `train`.
+        """
+        check_training_names(metrics.keys() | self._sums.keys())
+        self.record(metrics, step, prefix="train_", suffix=_STEP)
         for name, value in metrics.items():
             total, count = self._sums.get(name, (0.0, 0))
             self._sums[name] = (total + value, count + 1)

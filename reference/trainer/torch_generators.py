@@ -16,6 +16,7 @@ from tenuto.reference.checkpoint.tree import Tree
 __all__ = ["Generators", "isolated_generators", "seed_all"]
 
 _NAMES = ("python", "numpy", "torch", "cuda")
+_MT19937_WORDS = 624
 
 
 @frozen
@@ -80,14 +81,47 @@ class Generators:
             tuple(_torch_state(state) for state in tree["cuda"]),
         )
 
-    @staticmethod
-    def mismatches(tree: dict[str, Any]) -> list[str]:
-        """Returns which generators a saved state lacks."""
-        return [f"rng_state.{name}: not in the file" for name in _NAMES if name not in tree]
+    @classmethod
+    def mismatches(cls, tree: dict[str, Any]) -> list[str]:
+        """Returns which generators a saved state lacks, or has in a form that cannot be restored.
+
+        Spec: TR-REST-001.
+        """
+        found = [f"rng_state.{name}: not in the file" for name in _NAMES if name not in tree]
+        return found or [f"rng_state.{name}: {rest}" for name in _NAMES for rest in _faults(name, tree)]
 
 
 def _torch_state(data: bytes) -> torch.Tensor:
     return torch.frombuffer(bytearray(data), dtype=torch.uint8)
+
+
+def _faults(name: str, tree: dict[str, Any]) -> Iterator[str]:
+    """Tries a saved state on generators of its own."""
+    scratch = Generators.copy().to_tree()
+    try:
+        made = Generators.from_tree({**scratch, name: tree[name]})
+        if name == "python":
+            random.Random().setstate(made.python_state)  # noqa: S311 - nothing is drawn from it
+        elif name == "numpy":
+            inner = made.numpy_state["state"]
+            np.random.RandomState().set_state(made.numpy_state)
+            if len(inner["key"]) != _MT19937_WORDS or not 0 <= inner["pos"] <= _MT19937_WORDS:  # numpy trusts it
+                yield f"{len(inner['key'])} words at {inner['pos']}; expected {_MT19937_WORDS}"
+        elif name == "torch":
+            torch.Generator().set_state(made.torch_state)
+        else:
+            yield from _cuda_faults(made.cuda_states)
+    except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
+        yield f"cannot be restored ({type(error).__name__}: {error})"
+
+
+def _cuda_faults(states: tuple[torch.Tensor, ...]) -> Iterator[str]:
+    devices = torch.cuda.device_count()
+    if len(states) > devices:
+        yield f"{len(states)} devices in the file, {devices} here"
+        return
+    for index, state in enumerate(states):
+        torch.Generator(device=f"cuda:{index}").set_state(state)
 
 
 def seed_all(seed: int) -> None:

@@ -4,28 +4,58 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 import xxhash
 from torch import nn
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree
-from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, to_torch
+from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, like, to_torch
 
-__all__ = ["assign", "capture", "describe", "load", "mismatches"]
+__all__ = [
+    "assign",
+    "capture",
+    "describe",
+    "exchange_back",
+    "extras",
+    "innermost",
+    "load",
+    "mismatches",
+    "restore_extras",
+    "set_extra",
+]
 
-_WRAPPERS = ("_orig_mod.", "module.")
+_EXTRA = "_extra_state"  # torch's name for what `get_extra_state` of a module returns
 
 
-def _plain(name: str) -> str:
-    """Removes what `torch.compile` and data-parallel wrappers put before the names of the innermost modules."""
-    for wrapper in _WRAPPERS:
-        name = name.replace(wrapper, "") if name.startswith(wrapper) or f".{wrapper}" in name else name
-    return name
+def innermost(model: nn.Module) -> nn.Module:
+    """Returns the model inside what `torch.compile` and data-parallel training wrapped around it.
+
+    By type, not by name: a user's model may well have a part called `module`.
+    """
+    while True:
+        if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
+            model = model.module
+        elif any(kind.__name__ == "OptimizedModule" for kind in type(model).__mro__):  # its module loads the compiler
+            inner = model._modules["_orig_mod"]
+            assert inner is not None  # noqa: S101 - the compiler has put it there
+            model = inner
+        else:
+            return model
+
+
+def _is_extra(name: str) -> bool:
+    return name.rpartition(".")[2] == _EXTRA
 
 
 def _live(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {_plain(name): value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+    return {name: value for name, value in innermost(model).state_dict().items() if not _is_extra(name)}
+
+
+def extras(model: nn.Module) -> dict[str, Any]:
+    """Returns what the modules save beside weights and buffers, by name."""
+    return {name: value for name, value in innermost(model).state_dict().items() if _is_extra(name)}
 
 
 def describe(model: nn.Module) -> dict[str, Tree]:
@@ -33,8 +63,9 @@ def describe(model: nn.Module) -> dict[str, Tree]:
 
     Spec: TR-STATE-002.
     """
-    modules: dict[str, Tree] = {_plain(name): type(module).__name__ for name, module in model.named_modules()}
-    trainable: dict[str, Tree] = {_plain(name): value.requires_grad for name, value in model.named_parameters()}
+    model = innermost(model)
+    modules: dict[str, Tree] = {name: type(module).__name__ for name, module in model.named_modules()}
+    trainable: dict[str, Tree] = {name: value.requires_grad for name, value in model.named_parameters()}
     shapes = {name: [dtype_name(value.dtype), *value.shape] for name, value in _live(model).items()}
     text = json.dumps([modules, trainable, shapes], sort_keys=True)
     return {
@@ -46,11 +77,12 @@ def describe(model: nn.Module) -> dict[str, Tree]:
 
 
 def capture(model: nn.Module, maker: TreeMaker) -> Tree:
-    """Returns the weights and buffers by name.
+    """Returns the weights, buffers and extra states by name.
 
     Spec: TR-STATE-001.
     """
-    return {name: maker.tree(value, f"model_state.{name}") for name, value in _live(model).items()}
+    state = innermost(model).state_dict()
+    return {name: maker.tree(value, f"model_state.{name}") for name, value in state.items()}
 
 
 def mismatches(model: nn.Module, saved: Tree) -> list[str]:
@@ -58,13 +90,14 @@ def mismatches(model: nn.Module, saved: Tree) -> list[str]:
 
     Spec: TR-REST-001.
     """
-    live = _live(model)
+    live = innermost(model).state_dict()
     if not isinstance(saved, dict):
         return ["model_state: not a map in the file"]
     found = [f"model_state.{name}: in the file, not in the model" for name in sorted(saved.keys() - live.keys())]
     found += [f"model_state.{name}: in the model, not in the file" for name in sorted(live.keys() - saved.keys())]
     for name in sorted(saved.keys() & live.keys()):
-        found += _differences(f"model_state.{name}", live[name], saved[name])
+        if not _is_extra(name):
+            found += _differences(f"model_state.{name}", live[name], saved[name])
     return found
 
 
@@ -89,8 +122,35 @@ def load(model: nn.Module, saved: Tree) -> list[tuple[torch.Tensor, torch.Tensor
     return pairs
 
 
-def assign(pairs: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Copies saved weights into the live ones; tied weights stay tied."""
+def assign(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Exchanges the data of live and saved weights; tied weights stay tied.
+
+    Args:
+        pairs: What `load` returned; the saved ones hold the former weights afterwards.
+        done: Filled with the pairs that have been exchanged, for `exchange_back`.
+
+    Spec: TR-REST-002.
+    """
     with torch.no_grad():
         for live, saved in pairs:
+            former = live.clone()
             live.copy_(saved)
+            saved.copy_(former)
+            done.append((live, saved))
+
+
+def exchange_back(done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Gives the weights their former data; last first, as tied weights were exchanged several times."""
+    assign(done[::-1], [])
+
+
+def restore_extras(model: nn.Module, saved: Tree) -> None:
+    """Gives every module the extra state that it saved."""
+    assert isinstance(saved, dict)  # noqa: S101 - `mismatches` has checked it
+    for name, former in extras(model).items():
+        set_extra(model, name, like(former, saved[name]))
+
+
+def set_extra(model: nn.Module, name: str, value: Any) -> None:  # noqa: ANN401 - whatever the module saved
+    """Gives the module of this name an extra state."""
+    innermost(model).get_submodule(name.rpartition(".")[0]).set_extra_state(value)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, Final
 
 import torch
 
@@ -11,6 +11,12 @@ from tenuto.reference.checkpoint.tree import Tensor, Tree
 from tenuto.reference.trainer.torch_tree import TreeMaker, like, to_torch
 
 __all__ = ["capture", "mismatches", "restore"]
+
+# Whose tensors have the shape of their parameter, or are single numbers.
+_ELEMENTWISE: Final = frozenset(
+    getattr(torch.optim, name)
+    for name in ("SGD", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "Adadelta", "Adagrad", "RMSprop", "Rprop", "ASGD")
+)
 
 
 def capture(optimizer: torch.optim.Optimizer, maker: TreeMaker) -> Tree:
@@ -44,12 +50,29 @@ def mismatches(optimizer: torch.optim.Optimizer, saved: Any, path: str) -> list[
     for index, entry in entries:
         if not 0 <= index < len(parameters):
             found.append(f"{path}.state[{index}]: no parameter of this number")
-            continue
-        shape = tuple(parameters[index].shape)
-        for name, value in entry.items():
-            if isinstance(value, Tensor) and value.shape not in {(), (1,), shape}:
-                found.append(f"{path}.state[{index}].{name}: shape {value.shape} in the file, {shape} in the optimizer")
+        elif not isinstance(entry, dict):
+            found.append(f"{path}.state[{index}]: no map in the file")
+        else:
+            found += _shapes(optimizer, parameters[index], entry, f"{path}.state[{index}]")
     return found
+
+
+def _shapes(
+    optimizer: torch.optim.Optimizer, parameter: torch.Tensor, entry: dict[str, Tree], path: str
+) -> Iterator[str]:
+    live = optimizer.state.get(parameter, {})
+    for name, value in entry.items():
+        if not isinstance(value, Tensor):
+            continue
+        if isinstance(live.get(name), torch.Tensor):
+            fitting = {tuple(live[name].shape)}
+        elif type(optimizer) in _ELEMENTWISE:
+            fitting = {(), (1,), tuple(parameter.shape)}
+        else:
+            continue  # before its first step nobody but the optimizer knows: Adafactor keeps rows and columns
+        if value.shape not in fitting:
+            shapes = " or ".join(str(shape) for shape in sorted(fitting, key=len))
+            yield f"{path}.{name}: shape {value.shape} in the file, {shapes} in the optimizer"
 
 
 def restore(optimizer: torch.optim.Optimizer, saved: Any) -> Callable[[], None]:  # noqa: ANN401 - from a file

@@ -34,11 +34,12 @@ class Trainer(loop.Trainer):
         validation_data: Likewise a `DataLoader`, or None.
         scheduler: Stepped once an epoch or once a batch.
         scheduler_interval: `epoch` or `batch`.
+        scheduler_monitor: For ReduceLROnPlateau, the metric to watch.
         callbacks: See `tenuto.BaseCallback`.
         seed: Of data order and loading; call `tenuto.seed_all` for the weights before you make the model.
 
     Raises:
-        ConfigError: `invalid_setting` or `unsupported_loader`.
+        ConfigError: `invalid_setting`, `unsupported_loader` or `unsupported_model`.
     """
 
     def __init__(  # noqa: PLR0913 - keyword-only, one for each thing that a training has
@@ -53,6 +54,7 @@ class Trainer(loop.Trainer):
         validation_data: DataLoader[Any] | None = None,
         scheduler: LRScheduler | None = None,
         scheduler_interval: Literal["epoch", "batch"] = "epoch",
+        scheduler_monitor: str = "val_loss",
         callbacks: Sequence[Listener] = (),
         seed: int = 0,
     ) -> None:
@@ -64,6 +66,7 @@ class Trainer(loop.Trainer):
             validation_data=validation_data,
             scheduler=scheduler,
             scheduler_interval=scheduler_interval,
+            scheduler_monitor=scheduler_monitor,
             seed=seed,
         )
         super().__init__(workload, max_epochs=max_epochs, callbacks=callbacks)

@@ -107,6 +107,8 @@ class TreeMaker:
             tensor.dtype,
             tensor.shape,
             tensor.stride(),
+            tensor.is_conj(),  # torch notes conjugation and negation on a view, without changing the memory
+            tensor.is_neg(),
         )
         if tensor.numel() and key in self._shared:
             return self._shared[key]

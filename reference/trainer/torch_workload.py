@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy as copying
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from typing import Any, Literal
 
 import torch
@@ -14,8 +15,11 @@ from torch.utils.data import DataLoader
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.trainer import torch_model, torch_optimizer
+from tenuto.reference.trainer.metrics import check_training_names
+from tenuto.reference.trainer.torch_checks import check_model, check_settings
 from tenuto.reference.trainer.torch_data import EpochLoader
 from tenuto.reference.trainer.torch_generators import Generators
+from tenuto.reference.trainer.torch_metrics import flat_values, loss_of, number
 from tenuto.reference.trainer.torch_tree import TreeMaker, like
 from tenuto.reference.trainer.workload import WorkloadState
 
@@ -40,7 +44,7 @@ class TorchWorkload:
         seed: Of data order and loading.
 
     Raises:
-        ConfigError: `unsupported_loader` or `invalid_setting`.
+        ConfigError: `unsupported_loader`, `unsupported_model` or `invalid_setting`.
     """
 
     def __init__(
@@ -56,9 +60,8 @@ class TorchWorkload:
         scheduler_monitor: str = "val_loss",
         seed: int = 0,
     ) -> None:
-        if scheduler_interval not in {"epoch", "batch"}:
-            message = f"scheduler_interval: {scheduler_interval!r}; expected 'epoch' or 'batch'"
-            raise ConfigError("invalid_setting", message)
+        check_settings(optimizer, scheduler, scheduler_interval)
+        check_model(model, optimizer)
         self._model, self._optimizer, self._scheduler = model, optimizer, scheduler
         self._step, self._seed = step, seed
         self._interval, self._monitor = scheduler_interval, scheduler_monitor
@@ -66,6 +69,7 @@ class TorchWorkload:
         self._validation = EpochLoader(validation_data, seed) if validation_data is not None else None
         self._has_buffers = any(True for _ in model.buffers())
         self._touched = False
+        self._may_have_drawn = False
         self._boundary: Generators | None = None
         self._architecture = torch_model.describe(model)
 
@@ -94,22 +98,28 @@ class TorchWorkload:
         """See `Workload`."""
         return self._train.next_batch()
 
+    def close(self) -> None:
+        """See `Workload`. Ends the worker processes of the loaders."""
+        self._train.close()
+        if self._validation is not None:
+            self._validation.close()
+
     def train_on(self, batch: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever collation makes
         """See `Workload`. Zeroes the gradients, runs forward and backward, steps optimizer and batch scheduler.
 
         Spec: TR-FAIL-007.
         """
-        if not self._model.training:
-            self._model.train()
+        self._may_have_drawn = True
         self._touched = self._has_buffers  # a forward pass in training mode may update buffers
         self._optimizer.zero_grad(set_to_none=True)
-        metrics = dict(self._step(self._model, batch))
-        metrics["loss"].backward()
+        metrics = flat_values(self._step(self._model, batch))
+        check_training_names(metrics)
+        loss_of(metrics).backward()  # type: ignore[no-untyped-call]
         self._touched = True
         self._optimizer.step()
         if self._scheduler is not None and self._interval == "batch":
             self._scheduler.step()
-        return {name: _number(value) for name, value in metrics.items()}
+        return {name: number(name, value) for name, value in metrics.items()}
 
     def has_validation(self) -> bool:
         """See `Workload`."""
@@ -118,17 +128,25 @@ class TorchWorkload:
     def validate(self, poll: Callable[[], None]) -> Mapping[str, Any]:
         """See `Workload`. Returns means over the samples, summed in float64."""
         assert self._validation is not None  # noqa: S101 - the loop asks first
+        self._may_have_drawn = True
+        modes = [(module, module.training) for module in self._model.modules()]
+        self._model.eval()
+        try:
+            with torch.no_grad():
+                return self._means(self._validation, poll)
+        finally:
+            for module, training in modes:  # each its own: a user may have frozen some of them
+                module.training = training
+
+    def _means(self, data: EpochLoader, poll: Callable[[], None]) -> dict[str, float]:
         sums: dict[str, float] = {}
         total = 0
-        self._model.eval()
-        self._validation.open_epoch(0, 0)
-        with torch.no_grad():
-            while (batch := self._validation.next_batch()) is not None:
-                size = _batch_size(batch)
-                for name, value in self._step(self._model, batch).items():
-                    sums[name] = sums.get(name, 0.0) + _number(value) * size
-                total += size
-                poll()
+        data.open_epoch(0, 0)
+        while (batch := _next_batch(data, poll)) is not None:
+            for name, value in flat_values(self._step(self._model, batch)).items():
+                sums[name] = sums.get(name, 0.0) + number(name, value) * data.samples
+            total += data.samples
+            poll()
         return {name: value / total for name, value in sums.items()}
 
     def end_epoch(self, metrics: Mapping[str, float]) -> None:
@@ -149,11 +167,11 @@ class TorchWorkload:
     def mark_boundary(self, *, copy_generators: bool) -> None:
         """See `Workload`."""
         self._boundary = Generators.copy() if copy_generators else None
-        self._touched = False
+        self._touched = self._may_have_drawn = False
 
     def is_exact(self) -> bool:
-        """See `Workload`."""
-        return not self._touched
+        """See `Workload`. Generators that have moved on are not those of the boundary unless they were copied there."""
+        return not self._touched and (self._boundary is not None or not self._may_have_drawn)
 
     def capture(self, *, at_boundary: bool, copy: bool) -> WorkloadState:
         """See `Workload`.
@@ -183,27 +201,46 @@ class TorchWorkload:
         if _OPTIMIZER in state.optimizer_state:
             saved = state.optimizer_state[_OPTIMIZER]
             found += torch_optimizer.mismatches(self._optimizer, saved, f"optimizer_state.{_OPTIMIZER}")
+        found += [
+            f"scheduler_state.{name}: no map in the file"
+            for name, saved in state.scheduler_state.items()
+            if not isinstance(saved, dict)
+        ]
         return found + Generators.mismatches(state.rng_state)
+
+    def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
+        """See `Workload`.
+
+        Spec: TR-REST-001, TR-REST-005.
+        """
+        return [
+            f"metadata.config.{name}: {saved.get(name)!r} in the file, {live!r} in this trainer"
+            for name, live in self.config().items()
+            if saved.get(name) != live
+        ]
 
     def restore(self, state: WorkloadState) -> None:
         """See `Workload`.
 
         Spec: TR-REST-002, TR-REST-003.
         """
-        generators = Generators.from_tree(state.rng_state)  # everything that can fail for its form fails here
+        generators = Generators.from_tree(state.rng_state)
         weights = torch_model.load(self._model, state.model_state)
-        undo = torch_optimizer.restore(self._optimizer, state.optimizer_state[_OPTIMIZER])
-        former = copying.deepcopy(self._scheduler.state_dict()) if self._scheduler else {}
-        try:
+        exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
+        with ExitStack() as undo:  # a failure calls what it holds, last first
+            undo.callback(Generators.copy().restore)
+            undo.callback(torch_optimizer.restore(self._optimizer, state.optimizer_state[_OPTIMIZER]))
             if self._scheduler is not None:
+                former = copying.deepcopy(self._scheduler.state_dict())
+                undo.callback(self._scheduler.load_state_dict, former)
                 self._scheduler.load_state_dict(like(former, state.scheduler_state[_SCHEDULER]))
-            torch_model.assign(weights)
-        except BaseException:
-            undo()
-            if self._scheduler is not None:
-                self._scheduler.load_state_dict(former)
-            raise
-        generators.restore()
+            for name, value in copying.deepcopy(torch_model.extras(self._model)).items():
+                undo.callback(torch_model.set_extra, self._model, name, value)
+            torch_model.restore_extras(self._model, state.model_state)
+            undo.callback(torch_model.exchange_back, exchanged)
+            torch_model.assign(weights, exchanged)
+            generators.restore()
+            undo.pop_all()
         self.mark_boundary(copy_generators=True)
 
 
@@ -212,13 +249,9 @@ def _names(path: str, saved: Mapping[str, Tree], live: set[str]) -> list[str]:
     return found + [f"{path}.{name}: in this trainer, not in the file" for name in sorted(live - saved.keys())]
 
 
-def _number(value: Any) -> float:  # noqa: ANN401 - a tensor or a number
-    return float(value.detach()) if isinstance(value, torch.Tensor) else float(value)
-
-
-def _batch_size(batch: Any) -> int:  # noqa: ANN401 - whatever collation makes
-    """Returns the length of the first tensor of a batch."""
-    if isinstance(batch, torch.Tensor):
-        return len(batch)
-    items = list(batch.values()) if isinstance(batch, Mapping) else list(batch)
-    return _batch_size(items[0])
+def _next_batch(data: EpochLoader, poll: Callable[[], None]) -> Any | None:  # noqa: ANN401 - whatever collation makes
+    try:
+        return data.next_batch()
+    except Exception:
+        poll()  # the signal that stops us often takes the loader's workers first (TR-FAIL-009)
+        raise
