@@ -33,7 +33,9 @@ class Background(Generic[_Result]):
         Args:
             wait: Whether to wait for it to finish.
         """
-        if self._future is None or not (wait or self._future.done()):
+        if wait:
+            self.wait()  # interrupted here, the task is still in flight and its result still to be taken
+        if self._future is None or not self._future.done():
             return None
         future, self._future = self._future, None
         return future.result()

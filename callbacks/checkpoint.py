@@ -18,6 +18,7 @@ from tenuto.reference.events.contexts import Context, ExceptionRaised, TrainStar
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 from tenuto.reference.trainer.loop import Trainer
+from tenuto.reference.trainer.metrics import flatten
 
 __all__ = ["CheckpointCallback"]
 
@@ -89,9 +90,7 @@ class CheckpointCallback(CheckpointSettings):
 
     def on_train_end(self, context: Context) -> None:
         """Saves the last state unless it is saved."""
-        self._saver.settle(context, wait=True)
-        self._saver.consider("train_end", context)
-        self._saver.settle(context, wait=True)
+        self._saver.finish(context)
 
     def on_exception(self, context: ExceptionRaised) -> None:
         """Saves the last consistent boundary, whatever became of a save in flight."""
@@ -144,7 +143,7 @@ class CheckpointCallback(CheckpointSettings):
         if epoch is not None and epoch != trainer.progress.epoch:
             message = f"epoch: {epoch}; expected {trainer.progress.epoch}, the trainer's number of completed epochs"
             raise ConfigError("epoch_mismatch", message)
-        trainer.metrics.record(metrics or {}, trainer.progress.global_step)
+        trainer.metrics.record(flatten(metrics or {}), trainer.progress.global_step)
         return self._saver.save_now(trainer)
 
     def load_checkpoint(self, path: str | os.PathLike[str]) -> Document:

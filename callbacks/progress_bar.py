@@ -5,15 +5,8 @@ from __future__ import annotations
 import logging
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TaskID,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
 from tenuto.callbacks.base import BaseCallback
 from tenuto.reference.events.contexts import Context, TrainStart
@@ -21,6 +14,7 @@ from tenuto.reference.events.contexts import Context, TrainStart
 __all__ = ["ProgressBar"]
 
 _log = logging.getLogger("tenuto")
+_BAR_CELLS = 20
 
 
 class ProgressBar(BaseCallback):
@@ -43,32 +37,32 @@ class ProgressBar(BaseCallback):
         self._epochs = context.max_epochs
         if not self._console.is_terminal:
             return
-        columns = (
-            TextColumn("epoch {task.fields[epoch]}"),
-            BarColumn(),
+        self._bar = Progress(
+            TextColumn("epoch {task.fields[epoch]}", table_column=Column(no_wrap=True)),
+            BarColumn(_BAR_CELLS),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[shown]}"),
+            TimeRemainingColumn(),
+            # last, and the first to give way where the terminal is narrow
+            TextColumn("{task.fields[shown]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
+            console=self._console,
+            expand=True,
         )
-        self._bar = Progress(*columns, TimeElapsedColumn(), TimeRemainingColumn(), console=self._console)
-        unit = self._total or 1
-        done = context.progress.epoch * unit + (context.progress.batch_in_epoch if self._total else 0)
-        self._task = self._bar.add_task("", total=self._epochs * unit, completed=done, epoch="", shown="")
+        total = self._epochs * (self._total or 1)
+        self._task = self._bar.add_task(
+            "", total=total, completed=self._done(context), epoch=self._place(context), shown=_summary(context)
+        )
         self._bar.start()
-        self._show(context)
 
     def on_batch_end(self, context: Context) -> None:
         """Moves the bar."""
-        if self._bar is not None and self._total:
-            self._bar.advance(self._task)
+        if self._total:
             self._show(context)
 
     def on_epoch_end(self, context: Context) -> None:
         """Moves the bar, or writes a line."""
         if self._bar is None:
             _log.info("epoch %d/%d: %s", context.progress.epoch, self._epochs, _summary(context))
-        elif not self._total:
-            self._bar.advance(self._task)
-            self._show(context)
+        self._show(context)
 
     def on_teardown(self, context: Context) -> None:
         """Leaves the bar as it is."""
@@ -77,11 +71,19 @@ class ProgressBar(BaseCallback):
             self._bar = None
 
     def _show(self, context: Context) -> None:
-        assert self._bar is not None  # noqa: S101 - asked before
-        place = f"{context.progress.epoch}/{self._epochs}"
-        self._bar.update(self._task, epoch=place, shown=_summary(context))
+        if self._bar is not None:
+            place, shown = self._place(context), _summary(context)
+            self._bar.update(self._task, completed=self._done(context), epoch=place, shown=shown)
+
+    def _done(self, context: Context) -> int:
+        progress = context.progress
+        return progress.epoch * self._total + progress.batch_in_epoch if self._total else progress.epoch
+
+    def _place(self, context: Context) -> str:
+        return f"{min(context.progress.epoch + 1, self._epochs)}/{self._epochs}"
 
 
 def _summary(context: Context) -> str:
+    """Returns the metrics of the last epoch, those of validation first."""
     shown = [(name, metric.value) for name, metric in context.metrics.items() if not name.endswith("_step")]
-    return "  ".join(f"{name} {value:.4f}" for name, value in sorted(shown))
+    return "  ".join(f"{name} {value:.4f}" for name, value in sorted(shown, reverse=True))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 
-from attrs import evolve, frozen
+from attrs import astuple, evolve, frozen
 
 from tenuto.callbacks.policies import naming
 from tenuto.callbacks.policies.retention import plan_retention
@@ -38,6 +39,7 @@ class SaveJob:
         dropped: Names to delete afterwards, whatever retention says.
         progress: Of the state.
         reasons: Of the save.
+        may_delete: Whether old checkpoints may be deleted after it.
     """
 
     document: Document
@@ -46,16 +48,17 @@ class SaveJob:
     dropped: tuple[str, ...]
     progress: Progress
     reasons: tuple[str, ...]
+    may_delete: bool = True
 
 
 @frozen
 class SaveOutcome:
-    """What a job did. The checkpoint is durable.
+    """What a job did. The checkpoint is durable under its first name.
 
     Attributes:
         saved: The checkpoint.
         deleted: What was deleted after it.
-        problem: Why deleting failed, if it did: no reason to call the save a failure.
+        problem: Why a second name or deleting failed, if it did: no reason to call the save a failure.
     """
 
     saved: SavedCheckpoint
@@ -69,7 +72,6 @@ class Repository:
     Args:
         folder: Of the run.
         run: Of this attempt.
-        resumed_at: Position of the state that it continued from.
         latest: How `latest.ckpt` is made.
         keep_last: See `plan_retention`.
         verify: Whether each file is read back.
@@ -81,22 +83,22 @@ class Repository:
         folder: str,
         run: RunIdentity,
         *,
-        resumed_at: tuple[int, int, int] | None,
         latest: LatestMode,
         keep_last: int | None,
         verify: bool,
         ops: StorageOps | None = None,
     ) -> None:
         self._store = Store(folder, run.run_id, verify, ops or PosixStorage())
-        self._run, self._resumed_at = run, resumed_at
+        self._run = run
         self._latest, self._keep_last = latest, keep_last
-        self.swept = self._store.sweep()
+        self._store.probe()
+        self._store.sweep()
         ledger = read_ledger(folder, self._store.ops)
         self._found: dict[str, Entry | DamagedFile] = {entry.name: entry for entry in ledger.entries}
         self._found.update({file.name: file for file in ledger.damaged})
 
     def write(self, job: SaveJob) -> SaveOutcome:
-        """Writes a checkpoint, names it, and only then deletes.
+        """Writes a checkpoint, names it, and only then deletes; nothing is deleted if a second name fails.
 
         Raises:
             CheckpointError: See `Store.save`; nothing has been deleted then.
@@ -104,18 +106,17 @@ class Repository:
         Spec: CPC-WHEN-005, CPC-NAME-005, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
-        self._free(first)
+        self._free(first, job.progress)
         path = self._store.save(first, job.document)
         self._found[first] = self._entry(first)
-        for name in others:
-            if naming.is_periodic(name):
-                self._free(name)
-            self._store.add_name(first, name)
-            self._found[name] = evolve(self._entry(first), name=name)
-        names = (first, *others, *self._move_latest(job, first))
-        saved = SavedCheckpoint(path, names, job.reasons, job.progress)
+        saved = SavedCheckpoint(path, (first,), job.reasons, job.progress)
         try:
-            return SaveOutcome(saved, self._retain(job.dropped))
+            for name in others:
+                self._store.add_name(first, name)
+                self._found[name] = evolve(self._found[first], name=name)
+                saved = evolve(saved, names=(*saved.names, name))
+            saved = evolve(saved, names=(*saved.names, *self._move_latest(job, first)))
+            return SaveOutcome(saved, self._retain(job.dropped) if job.may_delete else ())
         except CheckpointError as error:
             return SaveOutcome(saved, (), error)
 
@@ -159,16 +160,31 @@ class Repository:
     def _entry(self, name: str) -> Entry:
         return read_entry(self._store.folder, name, self._store.ops)
 
-    def _free(self, name: str) -> None:
+    def _free(self, name: str, progress: Progress) -> None:
         """Spec: TR-RES-008, STORE-NAME-003."""
         occupant = self._found.get(name)
         if occupant is None or naming.is_best(name):
             return  # best names are replaced: to ask for them is to consent
-        if isinstance(occupant, Entry) and occupant.attempt == self._run.attempt:
-            return
-        label = f"attempt{occupant.attempt}" if isinstance(occupant, Entry) else "damaged"
-        self._store.rename(name, naming.attempt_name(name, label))
+        if isinstance(occupant, Entry) and occupant.run_id == self._run.run_id:
+            is_own = occupant.attempt == self._run.attempt
+            # Interrupted again before anything was trained: the same state, under the same name.
+            is_same = occupant.position == astuple(progress) and occupant.checkpoint_id == self._run.parent
+            if is_own or is_same:
+                return
+        aside = self._aside(name, occupant)
+        self._store.rename(name, aside)
         del self._found[name]
+        self._found[aside] = evolve(occupant, name=aside)
+
+    def _aside(self, name: str, occupant: Entry | DamagedFile) -> str:
+        """Returns a free name for a file that is in the way."""
+        if isinstance(occupant, DamagedFile):
+            label = "damaged"
+        elif occupant.run_id == self._run.run_id:
+            label = f"attempt{occupant.attempt}"
+        else:
+            label = f"run_{occupant.run_id}"
+        return next(free for free in _numbered(naming.attempt_name(name, label)) if free not in self._found)
 
     def _move_latest(self, job: SaveJob, first: str) -> tuple[str, ...]:
         if not job.moves_latest or self._latest == "none":
@@ -177,7 +193,7 @@ class Repository:
         return (naming.LATEST,)
 
     def _retain(self, dropped: tuple[str, ...]) -> tuple[DeletedCheckpoint, ...]:
-        plan = plan_retention(self._entries(), run=self._run, resumed_at=self._resumed_at, keep_last=self._keep_last)
+        plan = plan_retention(self._entries(), run=self._run, keep_last=self._keep_last)
         names = [name for name in (*plan, *dropped) if name in self._found]
         self._store.delete(names)
         for name in names:
@@ -188,3 +204,9 @@ class Repository:
 def _state(entry: Entry) -> tuple[int, int]:
     epoch, _, step = entry.position
     return epoch, step
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in itertools.count(2):
+        yield f"{name.removesuffix('.ckpt')}_{number}.ckpt"

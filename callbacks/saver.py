@@ -6,9 +6,11 @@ import logging
 import os
 from functools import partial
 
+from attrs import evolve
+
 from tenuto.callbacks.background import Background
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, plan_save
+from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, adapt_best, plan_save
 from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.reference.checkpoint.tree import Document, Tree
@@ -40,7 +42,10 @@ class Saver:
         self._repository: Repository | None = None
         self._background: Background[SaveOutcome] = Background()
         self._failures = 0
+        self._last_error: CheckpointError | None = None
         self._saved_at: Progress | None = None
+        self._news: list[SaveOutcome] = []
+        self._needs_mending = False
         self._rules = SaveRules(
             every_epochs=settings.save_frequency,
             every_steps=settings.save_every_steps,
@@ -56,14 +61,19 @@ class Saver:
         self.memory = self._before = memory
 
     def start(self, context: TrainStart) -> None:
-        """Looks at the folder: removes left-over temporary files of this run, makes second names that are missing.
+        """Puts the folder in order, and finds out whether it can be written to.
 
-        Spec: STORE-SAVE-009, CPC-NAME-006.
+        Raises:
+            CheckpointError: If it cannot.
+
+        Spec: STORE-SAVE-009, STORE-SAVE-011, CPC-NAME-006.
         """
-        self._failures, self._saved_at = 0, None
-        repository = self._open(context.run, context.progress if context.resumed else None)
+        self._failures, self._saved_at, self._last_error = 0, None, None
+        repository = self._open(context.run)
         if not context.resumed:
+            self.restore(Memory())  # of a run before this one
             return
+        self.restore(adapt_best(self._rules, self.memory))
         if repository.holds(context.run.parent):
             self._saved_at = context.progress
         for name in repository.repair(self._best_states()):
@@ -75,53 +85,73 @@ class Saver:
         if self._plan(event, context) is None:
             return
         self.settle(context, wait=True)  # a save in flight may still fail, and the decision be another (CPC-ASYNC-002)
+        self._mend()
         plan = self._plan(event, context)
         if plan is not None:
             self._save(plan, context)
+            self.settle(context, wait=False)
+
+    def finish(self, context: Context) -> None:
+        """Sees to it that the last state is saved.
+
+        Raises:
+            CheckpointError: Why it could not be.
+
+        Spec: CPC-WHEN-004, CPC-ERR-004.
+        """
+        self.settle(context, wait=True)
+        self.consider("train_end", context)
+        self.settle(context, wait=True)
+        self._mend()
+        if self._rules.at_train_end and self._saved_at != context.progress and self._last_error is not None:
+            raise self._last_error
 
     def save_emergency(self, context: ExceptionRaised) -> None:
-        """Saves the last consistent boundary; moves neither triggers nor `latest`.
+        """Saves the last consistent boundary, unless nothing has been trained; moves neither triggers nor `latest`.
 
         Spec: CPC-ERR-003, CPC-NAME-002, CPC-WHEN-006.
         """
+        if context.progress == Progress():
+            return
         reasons = ("signal",) if context.is_signal else ("exception",)
         document = context.capture(reasons=reasons, best=self._best())
         names = (naming.emergency_name(context.progress),)
         job = SaveJob(document, names, False, (), context.progress, reasons)
-        self._publish(self._opened(context.run).write(job), context)
+        self._note(self._opened(context.run).write(job))
+        self.settle(context, wait=False)
 
     def save_now(self, trainer: Trainer) -> str:
-        """Saves the present state of a trainer and returns the path.
+        """Saves the present state of a trainer and returns the path; the news of it waits for the next event.
 
         Raises:
             CheckpointError: Why the save failed.
 
         Spec: CPC-CALL-001, CPC-WHEN-006.
         """
+        self._collect(wait=True)
         plan = plan_save(self._rules, self.memory, "manual", trainer.progress, trainer.metrics.view, self._saved_at)
         assert plan is not None  # noqa: S101 - a manual save is always made
         self._before, self.memory = self.memory, plan.memory
         try:
             document = trainer.capture_state(reasons=plan.reasons, best=self._best(), trigger=plan.trigger)
-            outcome = self._opened(trainer.run).write(_job(plan, document, trainer.progress))
-        except CheckpointError:
+            outcome = self._opened(trainer.run).write(self._job(plan, document, trainer.progress))
+        except BaseException:
             self.memory = self._before
             raise
-        self.last_path = outcome.saved.path
+        self._note(outcome)
         return outcome.saved.path
 
     def settle(self, context: Context, *, wait: bool) -> None:
-        """Takes note of a save that was made in the background.
+        """Tells the callbacks what has become durable, in the background or by hand.
 
         Spec: CPC-ASYNC-003, CPC-ASYNC-004.
         """
-        try:
-            outcome = self._background.take(wait=wait)
-        except CheckpointError as error:
-            self._count_failure(error)
-        else:
-            if outcome is not None:
-                self._publish(outcome, context)
+        self._collect(wait=wait)
+        news, self._news = self._news, []
+        for outcome in news:
+            context.announce(outcome.saved)
+            for deleted in outcome.deleted:
+                context.announce(deleted)
 
     def wait(self) -> None:
         """Waits for a save in flight; what came of it is noted at the next event."""
@@ -142,34 +172,63 @@ class Saver:
             document = context.capture(
                 reasons=plan.reasons, best=self._best(), trigger=plan.trigger, copy=in_background
             )
-            write = partial(self._opened(context.run).write, _job(plan, document, context.progress))
+            write = partial(self._opened(context.run).write, self._job(plan, document, context.progress))
             if in_background:
                 self._background.start(write)
                 return
             outcome = write()
         except CheckpointError as error:
             self._count_failure(error)
+        except BaseException:
+            self.memory = self._before
+            raise
         else:
-            self._publish(outcome, context)
+            self._note(outcome)
 
-    def _publish(self, outcome: SaveOutcome, context: Context) -> None:
+    def _job(self, plan: SavePlan, document: Document, progress: Progress) -> SaveJob:
+        return SaveJob(document, plan.names, True, plan.dropped, progress, plan.reasons, not self._needs_mending)
+
+    def _collect(self, *, wait: bool) -> None:
+        try:
+            outcome = self._background.take(wait=wait)
+        except CheckpointError as error:
+            self._count_failure(error)
+        else:
+            if outcome is not None:
+                self._note(outcome)
+
+    def _note(self, outcome: SaveOutcome) -> None:
         self._failures, self.last_path = 0, outcome.saved.path
         if not naming.is_emergency(os.path.basename(outcome.saved.path)):
             self._saved_at = outcome.saved.progress
         _log.info("Saved checkpoint: %s (%s)", outcome.saved.path, ", ".join(outcome.saved.reasons))
         if outcome.problem is not None:
-            _log.error("old checkpoints could not be deleted: %s", outcome.problem)
-        context.announce(outcome.saved)
-        for deleted in outcome.deleted:
-            context.announce(deleted)
+            self._needs_mending = True
+            _log.error("saved, but a second name or deleting failed: %s", outcome.problem)
+        self._news.append(outcome)
 
     def _count_failure(self, error: CheckpointError) -> None:
-        """Spec: CPC-ERR-001, CPC-ERR-002."""
-        self.memory = self._before
-        self._failures += 1
+        """The schedule goes on as if the save had been made; the best list does not.
+
+        Spec: CPC-ERR-001, CPC-ERR-002, CPC-ERR-005.
+        """
+        tried = self.memory
+        self.memory = evolve(self._before, last_epoch=tried.last_epoch, last_step=tried.last_step)
+        self._failures, self._last_error = self._failures + 1, error
         _log.error("saving failed, %d in a row: %s", self._failures, error)
         if self._failures >= self._settings.max_save_failures:
             raise error
+
+    def _mend(self) -> None:
+        """Makes second names that could not be made before; until then nothing is deleted."""
+        if not self._needs_mending or self._repository is None:
+            return
+        try:
+            self._repository.repair(self._best_states())
+        except CheckpointError as error:
+            _log.error("second names: %s", error)
+        else:
+            self._needs_mending = False
 
     def _best(self) -> dict[str, Tree]:
         return {self._rules.monitor: list(self.memory.best_tree())} if self._rules.monitor is not None else {}
@@ -180,11 +239,10 @@ class Saver:
         states = {entry.file: (entry.epoch, entry.step) for entry in best}
         return {**states, naming.best_name(self._settings.monitor): (best[0].epoch, best[0].step)} if best else {}
 
-    def _open(self, run: RunIdentity, resumed: Progress | None) -> Repository:
+    def _open(self, run: RunIdentity) -> Repository:
         self._repository = Repository(
             self._settings.checkpoint_dir,
             run,
-            resumed_at=(resumed.epoch, resumed.batch_in_epoch, resumed.global_step) if resumed else None,
             latest=self._settings.latest,
             keep_last=self._settings.keep_last_n,
             verify=self._settings.verify == "readback",
@@ -192,8 +250,4 @@ class Saver:
         return self._repository
 
     def _opened(self, run: RunIdentity) -> Repository:
-        return self._repository or self._open(run, None)
-
-
-def _job(plan: SavePlan, document: Document, progress: Progress) -> SaveJob:
-    return SaveJob(document, plan.names, True, plan.dropped, progress, plan.reasons)
+        return self._repository or self._open(run)

@@ -28,6 +28,31 @@ def _count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # 
         raise _invalid(attribute.name, value, "a whole number of at least 1, or None")
 
 
+def _given(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    """Accepts anything but None."""
+    if value is None:
+        raise _invalid(attribute.name, value, "a whole number of at least 1")
+
+
+def _switch(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    """Accepts True and False."""
+    if not isinstance(value, bool):
+        raise _invalid(attribute.name, value, "True or False")
+
+
+def _name(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    """Accepts the name of a metric."""
+    if not isinstance(value, str) or not value:
+        raise _invalid(attribute.name, value, "the name of a metric")
+
+
+def _folder(value: Any) -> str:  # noqa: ANN401 - a path of any kind
+    """Fixes where a relative path leads: a job may change its working folder later."""
+    if not isinstance(value, str | os.PathLike) or not isinstance(os.fspath(value), str):
+        raise _invalid("checkpoint_dir", value, "a path")
+    return os.path.abspath(value)
+
+
 def _one_of(*choices: str) -> Any:  # noqa: ANN401 - an attrs validator
     """Returns a validator that accepts the choices."""
 
@@ -72,19 +97,19 @@ class CheckpointSettings(BaseCallback):
     Spec: CPC-SET-001.
     """
 
-    checkpoint_dir: str = field(default="./checkpoints", converter=os.fspath)
+    checkpoint_dir: str = field(default="./checkpoints", converter=_folder)
     save_frequency: int | None = field(default=1, validator=_count)
     save_every_steps: int | None = field(default=None, validator=_count)
-    save_best: bool = True
-    monitor: str = "val_loss"
+    save_best: bool = field(default=True, validator=_switch)
+    monitor: str = field(default="val_loss", validator=_name)
     mode: Mode = field(default="min", validator=_one_of("min", "max"))
     min_delta: float = field(default=0.0, validator=_amount)
     save_top_k: int | None = field(default=None, validator=_count)
     keep_last_n: int | None = field(default=None, validator=_count)
-    async_save: bool = False
+    async_save: bool = field(default=False, validator=_switch)
     latest: LatestMode = field(default="auto", validator=_one_of("auto", "symlink", "copy", "none"))
     verify: Literal["readback", "none"] = field(default="readback", validator=_one_of("readback", "none"))
-    max_save_failures: int = field(default=3, validator=_count)
-    save_on_exception: bool = True
-    save_on_train_end: bool = True
-    strict_monitor: bool = False
+    max_save_failures: int = field(default=3, validator=[_given, _count])
+    save_on_exception: bool = field(default=True, validator=_switch)
+    save_on_train_end: bool = field(default=True, validator=_switch)
+    strict_monitor: bool = field(default=False, validator=_switch)

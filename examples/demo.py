@@ -1,6 +1,6 @@
 """The main job, end to end: train, kill -9 in the middle of an epoch, resume, and compare the last files.
 
-`make demo` runs it. `python examples/demo.py --random-kills 10` kills ten more runs at random moments.
+`make demo` runs it. `python examples/demo.py --random-kills 10` kills ten more runs at random steps.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def train_and_interrupt(folder: Path, number: signal.Signals, step: int) -> Inte
     while last_step(folder) < step and process.poll() is None:
         time.sleep(0.005)
     process.send_signal(number)
-    return Interruption(process.wait(), last_step(folder))
+    exit_code = process.wait()
+    console.show_cursor()  # a killed process cannot give it back
+    return Interruption(exit_code, last_step(folder))
 
 
 def compare(name: str, folder: Path) -> None:
@@ -124,7 +126,7 @@ def kill_at_random(count: int) -> None:
 def main() -> None:
     """Runs the demo."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--random-kills", type=int, default=0, metavar="N", help="kill N more runs at random moments")
+    parser.add_argument("--random-kills", type=int, default=0, metavar="N", help="kill N more runs at random steps")
     arguments = parser.parse_args()
     shutil.rmtree(FOLDER, ignore_errors=True)
     console.rule("(a) train on handwritten digits, uninterrupted", align="left")
@@ -150,3 +152,6 @@ if __name__ == "__main__":
     except DemoError as error:
         console.print(f"[bold red]the demo failed:[/] {error}")
         sys.exit(1)
+    except KeyboardInterrupt:
+        console.print("interrupted")
+        sys.exit(130)

@@ -13,6 +13,7 @@ class TenutoError(Exception):
     """Any refusal or failure that tenuto reports itself.
 
     Attributes:
+        message: What happened, without the code.
         code: The stable code, a word of the specification.
         phase: Where it was noticed: `open`, `head`, `framing`, `segment`, `encode`, `io`, `config`,
             `restore` or `train`.
@@ -22,6 +23,7 @@ class TenutoError(Exception):
 
     def __init__(self, code: str, message: str, *, phase: str) -> None:
         super().__init__(f"{message} [{code}]")
+        self.message = message
         self.code = code
         self.phase = phase
 

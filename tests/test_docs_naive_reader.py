@@ -42,3 +42,16 @@ def test_the_snippets_of_the_guide_read_a_real_checkpoint(tmp_path):
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     weight = read_checkpoint(tmp_path / "latest.ckpt").head["model_state"]["0.weight"]
     assert ended.stdout.splitlines()[-1] == bytes(weight.data).hex()
+
+
+@pytest.mark.req("STORE-CLI-004")
+def test_the_job_of_the_readme_trains_and_resumes(tmp_path):
+    (code,) = re.findall(r"^```python job.py\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "job.py").write_text(code)
+    train = [Path(sys.executable).parent / "tenuto", "train", "job.py", "--output", "runs/a"]
+    subprocess.run([*train, "--epochs", "1"], cwd=tmp_path, capture_output=True, check=True)
+    resumed = subprocess.run(
+        [*train, "--epochs", "2", "--resume", "auto"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "Resumed from epoch 1, step 100" in resumed.stderr
+    assert resumed.stdout.startswith("TRAINING COMPLETE: epoch 2, step 200")

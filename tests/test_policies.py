@@ -150,11 +150,11 @@ def test_names():
     assert naming.best_name("val/äß x%") == "best_model_val%2F%C3%A4%C3%9F%20x%25.ckpt"
 
 
-RUN = RunIdentity("me", attempt=2, parent="p")
+RUN = RunIdentity("me", attempt=2, parent="p", lineage=((1, (2, 2, 8)),))
 
 
 def entry(name, position, attempt=2, run_id="me", reasons=("periodic",), checkpoint_id=None):
-    return Entry(name, checkpoint_id or name, run_id, attempt, position, True, True, reasons, None, (1, 1))
+    return Entry(name, checkpoint_id or name, run_id, attempt, position, True, True, reasons, None, (), (1, 1))
 
 
 def periodic(epoch, **more):
@@ -177,9 +177,9 @@ def test_retention_keeps_what_it_has_to():
         entry("best_model_val_loss.ckpt", (1, 0, 1)),
         entry("latest.ckpt", (5, 0, 5)),
     ]
-    assert plan_retention(entries, run=RUN, resumed_at=(2, 2, 8), keep_last=2) == (
+    assert plan_retention(entries, run=RUN, keep_last=2) == (
         "checkpoint_epoch_0001.ckpt",
         "checkpoint_epoch_0003.ckpt",
         "emergency_epoch_0002_step_00000008.ckpt",
     )
-    assert plan_retention(entries, run=RUN, resumed_at=(2, 2, 8), keep_last=None) == ()
+    assert plan_retention(entries, run=RUN, keep_last=None) == ()

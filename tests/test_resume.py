@@ -145,6 +145,7 @@ def test_attempts_count_up_and_name_their_parent(tmp_path):
         "run_id",
         "attempt",
         "parent",
+        "lineage",
         "timestamp",
         "producer",
         "reasons",

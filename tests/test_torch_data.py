@@ -27,6 +27,8 @@ def act(context):
         context.request_stop("enough")
     elif how == "raise":
         raise RuntimeError("broken")
+    elif how == "group":
+        os.killpg(0, signal.SIGTERM)
     else:
         os.kill(os.getpid(), signal.Signals[how])
 
@@ -39,11 +41,14 @@ except Exception as error:
 
 
 @pytest.mark.req("TR-FAIL-001", "TR-FAIL-003", "TR-FAIL-004")
-@pytest.mark.parametrize(("how", "code"), [("stop", 0), ("raise", 1), ("SIGTERM", 143), ("SIGINT", -signal.SIGINT)])
+@pytest.mark.parametrize(
+    ("how", "code"), [("stop", 0), ("raise", 1), ("SIGTERM", 143), ("group", 143), ("SIGINT", -signal.SIGINT)]
+)
 def test_a_process_with_loader_workers_ends_after_any_early_end(tmp_path, how, code):
     script = tmp_path / "script.py"
     script.write_text(ENDED_EARLY.format(tests=str(Path(__file__).parent)))
-    ended = subprocess.run([sys.executable, script, how], timeout=60, capture_output=True, text=True, check=False)
+    command = [sys.executable, script, how]
+    ended = subprocess.run(command, timeout=60, capture_output=True, text=True, check=False, start_new_session=True)
     assert ended.returncode == code, ended.stderr
 
 

@@ -84,5 +84,5 @@ def is_periodic(name: str) -> bool:
 
 
 def is_emergency(name: str) -> bool:
-    """Returns whether a name is one of `emergency_name`."""
-    return re.fullmatch(r"emergency_epoch_\d{4,}_step_\d{8,}\.ckpt", name) is not None
+    """Returns whether a name is one of `emergency_name`, moved out of the way or not."""
+    return re.fullmatch(r"emergency_epoch_\d{4,}_step_\d{8,}(_attempt\d+)?\.ckpt", name) is not None

@@ -11,15 +11,12 @@ from tenuto.reference.events.contexts import RunIdentity
 __all__ = ["plan_retention"]
 
 
-def plan_retention(
-    entries: Iterable[Entry], *, run: RunIdentity, resumed_at: tuple[int, int, int] | None, keep_last: int | None
-) -> tuple[str, ...]:
+def plan_retention(entries: Iterable[Entry], *, run: RunIdentity, keep_last: int | None) -> tuple[str, ...]:
     """Plans what to delete after a save.
 
     Args:
         entries: Every checkpoint in the folder, the new one among them.
         run: Of this attempt.
-        resumed_at: Position of the state that this attempt continued from.
         keep_last: How many periodic checkpoints stay; None for all.
 
     Returns:
@@ -30,8 +27,10 @@ def plan_retention(
     """
     if keep_last is None:
         return ()
-    own = [entry for entry in entries if entry.run_id == run.run_id and not _is_superseded(entry, run, resumed_at)]
-    periodic = sorted((entry for entry in own if is_periodic(entry.name)), key=_age, reverse=True)
+    own = [entry for entry in entries if entry.run_id == run.run_id and not _is_superseded(entry, run)]
+    periodic = sorted(
+        (entry for entry in own if is_periodic(entry.name) and not _is_manual(entry)), key=_age, reverse=True
+    )
     newest = _age(periodic[0]) if periodic else None
     passed = [entry for entry in own if is_emergency(entry.name) and newest is not None and _age(entry) < newest]
     return tuple(sorted(entry.name for entry in (*periodic[keep_last:], *passed) if not _is_protected(entry, run)))
@@ -41,9 +40,13 @@ def _age(entry: Entry) -> tuple[int, tuple[int, int, int]]:
     return entry.attempt, entry.position
 
 
-def _is_superseded(entry: Entry, run: RunIdentity, resumed_at: tuple[int, int, int] | None) -> bool:
-    return entry.attempt < run.attempt and (resumed_at is None or entry.position > resumed_at)
+def _is_superseded(entry: Entry, run: RunIdentity) -> bool:
+    return run.has_superseded(entry.attempt, entry.position)
+
+
+def _is_manual(entry: Entry) -> bool:
+    return "manual" in entry.reasons
 
 
 def _is_protected(entry: Entry, run: RunIdentity) -> bool:
-    return entry.checkpoint_id == run.parent or "manual" in entry.reasons
+    return entry.checkpoint_id == run.parent or _is_manual(entry)

@@ -12,7 +12,7 @@ from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.events.contexts import Metric, Progress
 
-__all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "plan_save"]
+__all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "adapt_best", "plan_save"]
 
 SaveEvent = Literal["batch", "epoch", "train_end", "manual"]
 
@@ -131,7 +131,7 @@ def plan_save(
         after = evolve(after, best=admission.entries)
     if not reasons:
         return None
-    dropped = tuple(entry.file for entry in admission.evicted) if admission and rules.slots > 1 else ()
+    dropped = _dropped(rules, admission) if admission is not None else ()
     trigger = _trigger(rules, memory, metrics) if admission else None
     return SavePlan(tuple(reasons), tuple(names), after, dropped, trigger)
 
@@ -148,6 +148,31 @@ def _admission(rules: SaveRules, memory: Memory, progress: Progress, metrics: Ma
     file = naming.best_entry_name(rules.monitor, progress) if several else naming.best_name(rules.monitor)
     candidate = BestEntry(metric.value, progress.epoch, metric.step, file)
     return admit(memory.best, candidate, mode=rules.mode, slots=rules.slots, min_delta=rules.min_delta)
+
+
+def _dropped(rules: SaveRules, admission: Admission) -> tuple[str, ...]:
+    """Returns the names of what left the list; that of rank 1 is replaced, never dropped."""
+    assert rules.monitor is not None  # noqa: S101 - there is an admission
+    return tuple(entry.file for entry in admission.evicted if entry.file != naming.best_name(rules.monitor))
+
+
+def adapt_best(rules: SaveRules, memory: Memory) -> Memory:
+    """Returns the memory with the best list that the rules ask for, where an earlier attempt had other slots.
+
+    Spec: CPC-NAME-003, CPC-BEST-008.
+    """
+    if rules.monitor is None:
+        return memory
+    single, monitor = naming.best_name(rules.monitor), rules.monitor
+    if rules.slots == 1:
+        return evolve(memory, best=tuple(evolve(entry, file=single) for entry in memory.best[:1]))
+    named = [
+        evolve(entry, file=naming.best_entry_name(monitor, Progress(entry.epoch, 0, entry.step)))
+        if entry.file == single
+        else entry
+        for entry in memory.best
+    ]
+    return evolve(memory, best=tuple(named[: rules.slots]))
 
 
 def _best_names(rules: SaveRules, admission: Admission, progress: Progress) -> list[str]:

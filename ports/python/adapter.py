@@ -157,7 +157,12 @@ def recode(request: dict[str, Any]) -> dict[str, Any]:
         metadata = head["metadata"]
         assert isinstance(metadata, dict), "the reader has checked this"  # noqa: S101
         head["metadata"] = {**metadata, "origin": {}}
-    write_checkpoint(request["out"], Document(head=head))
+    try:
+        write_checkpoint(request["out"], Document(head=head))
+    except TenutoError as error:
+        if error.phase != "io":
+            raise
+        return {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
     return {"reply": "ok"}
 
 

@@ -6,6 +6,8 @@ from attrs import frozen
 
 __all__ = ["DamagedFile", "Entry", "Ledger"]
 
+_SECOND_NAMES = ("best_model_", "latest.ckpt")  # to be told "loading best_model" looks like a step back
+
 
 @frozen
 class Entry:
@@ -15,6 +17,7 @@ class Entry:
         name: In the folder.
         position: `(epoch, batch_in_epoch, global_step)`; a later state compares greater.
         parent: `checkpoint_id` of the state that its attempt started from, or None.
+        lineage: Attempt and position of each state that an attempt before it was resumed from.
         identity: What two names of one file have in common; None for a symbolic link.
     """
 
@@ -27,6 +30,7 @@ class Entry:
     is_full: bool
     reasons: tuple[str, ...]
     parent: str | None
+    lineage: tuple[tuple[int, tuple[int, int, int]], ...]
     identity: tuple[int, int] | None
 
 
@@ -58,9 +62,13 @@ class Ledger:
         return max((entry.attempt for entry in self.entries if entry.run_id == run_id), default=0)
 
     def newest_first(self) -> list[Entry]:
-        """Returns the full checkpoints, each file once, the newest state first.
+        """Returns the full checkpoints, each file once under its first name, the newest state first.
 
         Spec: TR-RES-001.
         """
-        unique = {entry.checkpoint_id: entry for entry in reversed(self.entries) if entry.is_full}
-        return sorted(unique.values(), key=lambda entry: (entry.attempt, entry.position), reverse=True)
+        by_name = sorted(
+            self.entries, key=lambda entry: (entry.name.startswith(_SECOND_NAMES), entry.name), reverse=True
+        )
+        unique = {(entry.checkpoint_id, entry.identity): entry for entry in by_name if entry.is_full}
+        first_names_first = reversed(unique.values())  # two copies of one checkpoint are two chances
+        return sorted(first_names_first, key=lambda entry: (entry.attempt, entry.position), reverse=True)

@@ -64,10 +64,15 @@ def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | N
         checkpoint_id=str(origin["checkpoint_id"]),
         run_id=str(origin["run_id"]),
         attempt=int(origin["attempt"]),
-        position=(int(progress["epoch"]), int(progress["batch_in_epoch"]), int(progress["global_step"])),
+        position=_position(progress["epoch"], progress["batch_in_epoch"], progress["global_step"]),
         is_exact=metadata["exact"] is True,
         is_full=metadata["kind"] == "full",
         reasons=tuple(str(reason) for reason in origin["reasons"]),
         parent=origin["parent"],
+        lineage=tuple((int(attempt), _position(*position)) for attempt, *position in origin["lineage"]),
         identity=identity,
     )
+
+
+def _position(epoch: object, batch_in_epoch: object, global_step: object) -> tuple[int, int, int]:
+    return int(str(epoch)), int(str(batch_in_epoch)), int(str(global_step))

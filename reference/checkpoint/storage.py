@@ -146,8 +146,18 @@ class PosixStorage:
             os.close(folder)
 
     def make_folder(self, path: str) -> None:
-        """Makes folders."""
-        os.makedirs(path, exist_ok=True)
+        """Makes folders and syncs those that got a new name: a lost folder loses every file in it."""
+        parent = os.path.dirname(os.path.abspath(path))
+        if os.path.isdir(path):
+            return
+        if not os.path.isdir(parent):
+            self.make_folder(parent)
+        try:
+            os.mkdir(path)
+        except FileExistsError:
+            if not os.path.isdir(path):
+                raise NotADirectoryError(20, "not a folder", path) from None
+        self.sync_folder(parent)
 
     def names(self, path: str) -> list[str]:
         """Lists."""

@@ -30,6 +30,7 @@ _CODES = {
     errno.EACCES: "not_writable",
     errno.EPERM: "not_writable",
     errno.EROFS: "not_writable",
+    errno.ENOTDIR: "not_a_folder",
 }
 
 
@@ -146,12 +147,21 @@ class Store:
         except OSError as error:
             raise _failed("deleting in", self.folder, error) from error
 
-    def names(self) -> list[str]:
-        """Returns the names in the folder that end in `.ckpt`, sorted; none if there is no folder."""
+    def probe(self) -> None:
+        """Makes the folder and a file in it, and removes the file: better now than after an epoch.
+
+        Raises:
+            CheckpointError: `disk_full`, `not_writable`, `not_a_folder` or `io_error`, phase `io`.
+
+        Spec: STORE-SAVE-011.
+        """
+        temporary = self._temporary("probe")
         try:
-            return [name for name in self.ops.names(self.folder) if name.endswith(".ckpt") and not name.startswith(".")]
-        except FileNotFoundError:
-            return []
+            self.ops.make_folder(self.folder)
+            self.ops.close(self.ops.create(temporary))
+            self.ops.unlink(temporary)
+        except OSError as error:
+            raise _failed("saving in", self.folder, error) from error
 
     def sweep(self) -> list[str]:
         """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.

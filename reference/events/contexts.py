@@ -63,11 +63,22 @@ class RunIdentity:
         run_id: The same over all attempts.
         attempt: 1 for the first start.
         parent: `checkpoint_id` of the state restored, or None.
+        lineage: For each earlier attempt that this one builds on, its number and the position `(epoch, batch_in_epoch,
+            global_step)` of its last state that counts.
     """
 
     run_id: str
     attempt: int = 1
     parent: str | None = None
+    lineage: tuple[tuple[int, tuple[int, int, int]], ...] = ()
+
+    def has_superseded(self, attempt: int, position: tuple[int, int, int]) -> bool:
+        """Returns whether a state is one that this attempt does not build on.
+
+        Spec: TR-RES-008.
+        """
+        limits = dict(self.lineage)
+        return attempt != self.attempt and (attempt not in limits or position > limits[attempt])
 
 
 @frozen

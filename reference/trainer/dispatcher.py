@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import ConfigError
@@ -22,22 +23,41 @@ class Dispatcher:
     Args:
         listeners: In the order of registration.
 
-    Spec: CB-ORDER-001.
+    Raises:
+        ConfigError: `duplicate_state_key` or `several_checkpoint_callbacks`.
+
+    Spec: CB-ORDER-001, CB-ORDER-004, CB-STATE-002.
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
-        ordered = sorted(
-            listeners, key=lambda listener: listener.phase != "observe"
-        )  # stable: registration order stays
+        # The sort is stable: within a phase the order of registration stays.
+        ordered = sorted(listeners, key=lambda listener: listener.phase != "observe")
         self.listeners: tuple[Listener, ...] = tuple(ordered)
         self._methods: dict[Hook, tuple[_Method, ...]] = {
             hook: tuple(getattr(listener, hook.value) for listener in ordered if listener.handles(hook))
             for hook in Hook
         }
+        saving = [listener.state_key for listener in ordered if listener.checkpoint_folder is not None]
+        if len(saving) > 1:
+            message = f"callbacks that save checkpoints: {', '.join(saving)}; expected at most one"
+            raise ConfigError("several_checkpoint_callbacks", message)
+        self.capture()  # two equal keys are better refused now than at the first save
 
     def has(self, hook: Hook) -> bool:
         """Returns whether anything is called at a hook."""
         return bool(self._methods[hook])
+
+    @property
+    def folder(self) -> str | None:
+        """Where checkpoints are saved, if a callback saves any."""
+        folders = (listener.checkpoint_folder for listener in self.listeners)
+        return next((folder for folder in folders if folder is not None), None)
+
+    def unmatched(self, saved: Mapping[str, Tree]) -> tuple[str, ...]:
+        """Returns which saved states have no callback, and which callbacks no saved state."""
+        live = self.capture().keys()
+        lost = [f"callback_state.{key}: in the file, but no callback has this key" for key in saved if key not in live]
+        return (*lost, *(f"callback {key}: has no state in the file" for key in live if key not in saved))
 
     def dispatch(self, hook: Hook, context: Context) -> None:
         """Calls the hook of every callback; an exception ends the round.
@@ -47,16 +67,16 @@ class Dispatcher:
         for method in self._methods[hook]:
             method(context)
 
-    def dispatch_to_all(self, hook: Hook, context: Context) -> list[Exception]:
+    def dispatch_to_all(self, hook: Hook, context: Context) -> list[BaseException]:
         """Calls the hook of every callback whatever happens, and returns what they raised.
 
         Spec: CB-FAIL-002, CB-FAIL-003.
         """
-        errors: list[Exception] = []
+        errors: list[BaseException] = []
         for method in self._methods[hook]:
             try:
                 method(context)
-            except Exception as error:  # noqa: BLE001 - the contract: every callback is called, every error reported
+            except BaseException as error:  # noqa: BLE001 - the contract: every callback is called, every error reported
                 errors.append(error)
         return errors
 
@@ -82,7 +102,7 @@ class Dispatcher:
 
         Spec: CB-STATE-003, TR-REST-002.
         """
-        former = [(listener, listener.state_dict()) for listener in self.listeners]
+        former = [(listener, deepcopy(listener.state_dict())) for listener in self.listeners]
 
         def undo() -> None:
             for listener, state in former:
@@ -92,7 +112,7 @@ class Dispatcher:
             for listener in self.listeners:
                 state = states.get(listener.state_key)
                 if isinstance(state, dict):
-                    listener.load_state_dict(state)
+                    listener.load_state_dict(deepcopy(state))  # the document stays the caller's
         except BaseException:
             undo()
             raise

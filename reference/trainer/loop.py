@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from attrs import evolve
@@ -13,14 +14,14 @@ from attrs import evolve
 from tenuto.reference.checkpoint.tree import Document, Tree
 from tenuto.reference.errors import ConfigError, RestoreError, TrainingInterrupted
 from tenuto.reference.events import contexts
-from tenuto.reference.events.contexts import Context, Progress
+from tenuto.reference.events.contexts import Context, Progress, RunIdentity
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Listener
 from tenuto.reference.trainer import state as states
 from tenuto.reference.trainer.dispatcher import Dispatcher
 from tenuto.reference.trainer.metrics import MetricBook, flatten
 from tenuto.reference.trainer.reports import RestoreReport, TrainResult
-from tenuto.reference.trainer.resume import choose_start, new_run
+from tenuto.reference.trainer.resume import choose_start, identity_after, new_run
 from tenuto.reference.trainer.signals import SignalWatch
 from tenuto.reference.trainer.workload import Workload
 
@@ -44,8 +45,8 @@ class Trainer:
     """
 
     def __init__(self, workload: Workload, *, max_epochs: int, callbacks: Sequence[Listener] = ()) -> None:
-        if max_epochs < 1:
-            raise ConfigError("invalid_setting", f"max_epochs: {max_epochs}; expected a whole number of at least 1")
+        if not isinstance(max_epochs, int) or isinstance(max_epochs, bool) or max_epochs < 1:
+            raise ConfigError("invalid_setting", f"max_epochs: {max_epochs!r}; expected a whole number of at least 1")
         self.workload = workload
         self.max_epochs = max_epochs
         self.progress = Progress()
@@ -54,8 +55,16 @@ class Trainer:
         self._dispatcher = Dispatcher(callbacks)
         self._copies_generators = any(listener.saves_on_exception for listener in callbacks)
         self._between_batches = True
+        self._in_hook = self._failed_in_hook = False
+        self._boundary: dict[str, Tree] | None = None  # the states of the callbacks as of the last boundary
+        self._restored: RunIdentity | None = None
         self._stop_reason: str | None = None
         self._started = time.monotonic()
+
+    @property
+    def checkpoint_folder(self) -> str | None:
+        """Where checkpoints are saved, if a callback saves any."""
+        return self._dispatcher.folder
 
     # -- the public calls ---------------------------------------------------------------------------------------------
 
@@ -77,21 +86,17 @@ class Trainer:
 
         Spec: TR-FAIL-001, TR-FAIL-002, CB-HOOK-005.
         """
-        start = choose_start(resume, self._folder())
-        self.run, self._started, self._stop_reason = start.run, time.monotonic(), None
-        if start.state is not None:
-            report = self.restore_state(start.state)
-            _log.info("Resumed from epoch %d, step %d", report.progress.epoch, report.progress.global_step)
-            if report.progress.epoch >= self.max_epochs:
-                _log.info("nothing left to do: %d of %d epochs are done", report.progress.epoch, self.max_epochs)
+        self._begin(resume)
         with SignalWatch() as self._signals:
             try:
-                self._train(resumed=start.state is not None)
+                self._train()
             except BaseException as error:
                 self._fail(error)
                 raise
             finally:
+                self.workload.close()
                 self._teardown()
+                self._restored = None
         return self._result()
 
     def restore_state(self, state: Document) -> RestoreReport:
@@ -110,22 +115,22 @@ class Trainer:
         """
         mismatches = states.check_resumable(state, self.workload.architecture()["fingerprint"])
         part = states.workload_state_of(state)
-        mismatches += self.workload.mismatches(part)
+        mismatches += self.workload.mismatches(part) + self.workload.config_mismatches(states.config_of(state))
         if mismatches:
-            raise RestoreError(
-                "state_mismatch", f"saved state: {len(mismatches)} mismatches; expected none", tuple(mismatches)
-            )
+            message = f"saved state: {len(mismatches)} mismatches; expected none"
+            raise RestoreError("state_mismatch", message, tuple(mismatches))
         head: Any = state.head
+        metrics = MetricBook()
+        metrics.restore(head["metadata"]["metrics"], head["trainer_state"]["sums"])
+        run, progress = identity_after(state, self.checkpoint_folder), states.progress_of(state)
         undo = self._dispatcher.restore(head["callback_state"])
         try:
             self.workload.restore(part)
         except BaseException:
             undo()
             raise
-        self.metrics.restore(head["metadata"]["metrics"], head["trainer_state"]["sums"])
-        self.progress = states.progress_of(state)
-        self._between_batches = True
-        return RestoreReport(self.progress, head["metadata"]["exact"], self._notes(head["callback_state"]))
+        self.metrics, self.progress, self._restored, self._between_batches = metrics, progress, run, True
+        return RestoreReport(progress, head["metadata"]["exact"], self._dispatcher.unmatched(head["callback_state"]))
 
     def capture_state(
         self,
@@ -146,40 +151,57 @@ class Trainer:
             "best": best or {},
             "config": {**self.workload.config(), "max_epochs": self.max_epochs},
             "architecture": self.workload.architecture(),
-            "exact": self.workload.is_exact(),
+            "exact": self._is_exact(),
             "origin": states.make_origin(self.run, reasons, elapsed, trigger),
         }
+        copied = None if self._between_batches else self._boundary
+        callback_state = self._dispatcher.capture() if copied is None else copied
         return states.build_document(
             self.workload.capture(at_boundary=not self._between_batches, copy=copy),
             progress=self.progress,
             metadata=metadata,
-            callback_state=self._dispatcher.capture(),
+            callback_state=deepcopy(callback_state) if copy else callback_state,
             trainer_state={"sums": sums},
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
-    def _train(self, *, resumed: bool) -> None:
-        if not resumed:
-            self.workload.mark_boundary(copy_generators=self._copies_generators)
-        start = contexts.TrainStart(**self._facts(), resumed=resumed, max_epochs=self.max_epochs)
-        self._dispatcher.dispatch(Hook.TRAIN_START, start)
+    def _begin(self, resume: str | os.PathLike[str]) -> None:
+        """Decides what this attempt continues from, and continues from it."""
+        self._started, self._stop_reason = time.monotonic(), None
+        self._in_hook = self._failed_in_hook = False
+        if self._restored is not None and os.fspath(resume) == "never":
+            self.run = self._restored  # `restore_state` was called by hand
+            return
+        start = choose_start(resume, self.checkpoint_folder)
+        self.run = start.run
+        if start.state is not None:
+            self.restore_state(start.state).log(self.max_epochs)
+        elif self.progress != Progress():
+            reached = f"trainer: has trained to step {self.progress.global_step}"
+            raise ConfigError("already_trained", f"{reached}; expected a new one, or a state to resume")
+
+    def _train(self) -> None:
+        if self._restored is None:
+            self.workload.mark_boundary(copy_generators=False)
+        start = contexts.TrainStart(**self._facts(), resumed=self._restored is not None, max_epochs=self.max_epochs)
+        self._call(Hook.TRAIN_START, start)
         while self.progress.epoch < self.max_epochs and self._stop_reason is None:
             self._signals.poll()
             self._run_epoch()
         self._dispatch(Hook.TRAIN_END)
 
     def _run_epoch(self) -> None:
+        self._leave_boundary()
         # An epoch that is resumed has started: put together, the events of two attempts are those of one (CB-HOOK-006).
         if self.progress.batch_in_epoch == 0:
             self._dispatch(Hook.EPOCH_START)
-        self._between_batches = False
         self.workload.open_epoch(self.progress.epoch, self.progress.batch_in_epoch)
         while (batch := self._load_batch()) is not None:
             self._train_batch(batch)
             if self._stop_reason is not None:
                 return
-            self._between_batches = False
+            self._leave_boundary()
         if self.workload.has_validation():
             self._validate()
         self.metrics.record_means(self.progress.global_step)
@@ -213,18 +235,29 @@ class Trainer:
     def _reach(self, progress: Progress) -> None:
         """A consistent boundary: what is counted and what is learned belong together again."""
         self.progress = progress
-        self.workload.mark_boundary(copy_generators=self._copies_generators)
+        self.workload.mark_boundary(copy_generators=False)
         self._between_batches = True
+
+    def _leave_boundary(self) -> None:
+        """From here on hooks and batches move what an emergency save needs as it is now (TR-LOOP-004)."""
+        if self._copies_generators:
+            self.workload.mark_boundary(copy_generators=True)
+            self._boundary = deepcopy(self._dispatcher.capture())
+        self._between_batches = False
 
     # -- failure ------------------------------------------------------------------------------------------------------
 
     def _fail(self, error: BaseException) -> None:
+        self._failed_in_hook = self._in_hook
         is_signal = isinstance(error, KeyboardInterrupt | TrainingInterrupted)
-        raised = contexts.ExceptionRaised(
-            **self._facts(), error=error, exact=self.workload.is_exact(), is_signal=is_signal
-        )
+        raised = contexts.ExceptionRaised(**self._facts(), error=error, exact=self._is_exact(), is_signal=is_signal)
         for failed in self._dispatcher.dispatch_to_all(Hook.EXCEPTION, raised):
             error.add_note(f"and in on_exception: {type(failed).__name__}: {failed}")
+            _log.error("in on_exception: %s: %s", type(failed).__name__, failed)
+
+    def _is_exact(self) -> bool:
+        """A hook that failed has left callbacks of its event out: what they missed is in no state (TR-FAIL-007)."""
+        return self.workload.is_exact() and not self._failed_in_hook
 
     def _teardown(self) -> None:
         for failed in self._dispatcher.dispatch_to_all(Hook.TEARDOWN, Context(**self._facts())):
@@ -234,7 +267,12 @@ class Trainer:
 
     def _dispatch(self, hook: Hook) -> None:
         if self._dispatcher.has(hook):
-            self._dispatcher.dispatch(hook, Context(**self._facts()))
+            self._call(hook, Context(**self._facts()))
+
+    def _call(self, hook: Hook, context: Context) -> None:
+        was_in_hook, self._in_hook = self._in_hook, True
+        self._dispatcher.dispatch(hook, context)
+        self._in_hook = was_in_hook
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -252,19 +290,10 @@ class Trainer:
     def _announce(self, news: contexts.SavedCheckpoint | contexts.DeletedCheckpoint) -> None:
         if isinstance(news, contexts.SavedCheckpoint):
             saved = contexts.CheckpointSaved(**self._facts(), saved=news)
-            self._dispatcher.dispatch(Hook.CHECKPOINT_SAVED, saved)
+            self._call(Hook.CHECKPOINT_SAVED, saved)
         else:
             deleted = contexts.CheckpointDeleted(**self._facts(), deleted=news)
-            self._dispatcher.dispatch(Hook.CHECKPOINT_DELETED, deleted)
-
-    def _folder(self) -> str | None:
-        folders = (listener.checkpoint_folder for listener in self._dispatcher.listeners)
-        return next((folder for folder in folders if folder is not None), None)
-
-    def _notes(self, saved: Mapping[str, Tree]) -> tuple[str, ...]:
-        live = {listener.state_key for listener in self._dispatcher.listeners if listener.state_dict()}
-        lost = [f"callback_state.{key}: in the file, but no callback has this key" for key in saved if key not in live]
-        return tuple(lost + [f"callback {key}: has no state in the file" for key in live if key not in saved])
+            self._call(Hook.CHECKPOINT_DELETED, deleted)
 
     def _result(self) -> TrainResult:
         return TrainResult(self.progress, self.metrics.current(), self.run, self._stop_reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 
 from attrs import frozen
@@ -9,6 +10,8 @@ from attrs import frozen
 from tenuto.reference.events.contexts import Progress, RunIdentity
 
 __all__ = ["RestoreReport", "TrainResult"]
+
+_log = logging.getLogger("tenuto")
 
 
 @frozen
@@ -41,3 +44,13 @@ class RestoreReport:
     progress: Progress
     exact: bool
     notes: tuple[str, ...]
+
+    def log(self, max_epochs: int) -> None:
+        """Says from where training goes on, and what may make it differ."""
+        _log.info("Resumed from epoch %d, step %d", self.progress.epoch, self.progress.global_step)
+        if self.progress.epoch >= max_epochs:
+            _log.warning("nothing left to do: %d of %d epochs are done", self.progress.epoch, max_epochs)
+        for note in self.notes:
+            _log.warning("resumed, but %s", note)
+        if not self.exact:
+            _log.warning("resumed from a state that is not exact: training may differ from an uninterrupted one")

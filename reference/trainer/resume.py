@@ -7,16 +7,19 @@ import os
 import secrets
 from typing import Any
 
-from attrs import frozen
+from attrs import astuple, frozen
 
 from tenuto.reference.checkpoint.entries import Entry, Ledger
 from tenuto.reference.checkpoint.files import read_checkpoint
-from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
+from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
+from tenuto.reference.checkpoint.ledger import read_ledger
+from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.tree import Document, refuse
-from tenuto.reference.errors import CheckpointError, ConfigError
+from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError
 from tenuto.reference.events.contexts import RunIdentity
+from tenuto.reference.trainer.state import progress_of
 
-__all__ = ["Start", "choose_start", "new_run"]
+__all__ = ["Start", "choose_start", "identity_after", "new_run"]
 
 _log = logging.getLogger("tenuto")
 
@@ -28,12 +31,10 @@ class Start:
     Attributes:
         run: The identity of this attempt.
         state: To be restored; None for a fresh start.
-        path: Of the file that `state` came from.
     """
 
     run: RunIdentity
     state: Document | None = None
-    path: str | None = None
 
 
 def new_run() -> RunIdentity:
@@ -76,7 +77,7 @@ def _fresh(folder: str | None) -> Start:
     names = [entry.name for entry in found.entries] + [file.name for file in found.damaged]
     if names:
         message = (
-            f"folder {folder}: holds {len(names)} checkpoints, {names[0]} among them; expected none for a fresh start "
+            f"folder {folder}: holds checkpoints, {names[0]} among them; expected none for a fresh start "
             "(--resume auto continues that run, --output names another folder)"
         )
         raise ConfigError("directory_in_use", message)
@@ -93,7 +94,7 @@ def _newest(searched: str, ledger: Ledger, folder: str | None) -> Start:
     for entry in ledger.newest_first():
         state = _usable(searched, entry)
         if state is not None:
-            return _continue(os.path.join(searched, entry.name), entry, state, folder)
+            return _continue(os.path.join(searched, entry.name), state, folder)
     count = len(ledger.entries) + len(ledger.damaged)
     message = f"folder {searched}: none of {count} checkpoints can be used; expected one that passes every check"
     raise refuse("no_usable_checkpoint", message, phase="restore")
@@ -102,31 +103,74 @@ def _newest(searched: str, ledger: Ledger, folder: str | None) -> Start:
 def _usable(folder: str, entry: Entry) -> Document | None:
     """Reads a candidate whole; says why it is passed over."""
     if not entry.is_exact:
-        _log.warning("passing over %s: its state is not exact (the training failed inside an update)", entry.name)
+        _log.warning(
+            "passing over %s: its state is not exact (the training failed inside an update or a hook)", entry.name
+        )
         return None
     try:
-        return read_checkpoint(os.path.join(folder, entry.name))
+        return _read(os.path.join(folder, entry.name))
     except CheckpointError as error:
-        _log.warning("passing over %s: %s", entry.name, error)
+        _log.warning("passing over %s", error)
         return None
 
 
 def _from_file(path: str, folder: str | None) -> Start:
-    state = read_checkpoint(path)
-    where, name = os.path.split(os.path.abspath(path))
-    return _continue(path, read_entry(where, name), state, folder)
+    is_bare = os.path.basename(path) == path and not os.path.exists(path)
+    return _continue(os.path.join(folder, path) if is_bare and folder else path, None, folder)
 
 
-def _continue(path: str, entry: Entry, state: Document, folder: str | None) -> Start:
-    ledger = read_ledger(folder) if folder else Ledger((), ())
-    others = [run_id for run_id in ledger.run_ids() if run_id != entry.run_id]
-    if others:
-        message = (
-            f"folder {folder}: holds checkpoints of run {others[0]}; expected none but those of run {entry.run_id}"
-        )
-        raise ConfigError("directory_in_use", message)
-    metadata: Any = state.head["metadata"]
-    parent = str(metadata["origin"]["checkpoint_id"])
-    attempt = max(ledger.last_attempt(entry.run_id), entry.attempt) + 1
+def _continue(path: str, state: Document | None, folder: str | None) -> Start:
+    state = state or _read(path)
+    run = identity_after(state, folder)
     _log.info("Loading checkpoint from %s", path)
-    return Start(RunIdentity(entry.run_id, attempt, parent), state, path)
+    return Start(run, state)
+
+
+def _read(path: str) -> Document:
+    """Reads a checkpoint; a refusal names the file and, where its first bytes tell, what it is."""
+    try:
+        return read_checkpoint(path)
+    except CheckpointError as error:
+        hint = _foreign(path) if error.phase == "open" else ""
+        message = error.message if error.phase == "io" else f"{path}: {hint}{error.message}"
+        raise CheckpointError(error.code, message, phase=error.phase) from error
+
+
+def _foreign(path: str) -> str:
+    """Spec: STORE-CLI-003."""
+    ops = PosixStorage()
+    file = ops.open(path)
+    try:
+        name = name_foreign(ops.read(file, 0, SNIFF_BYTES))
+    finally:
+        ops.close(file)
+    return f"this is {name}; " if name else ""
+
+
+def identity_after(state: Document, folder: str | None) -> RunIdentity:
+    """Returns the identity of an attempt that continues from a state.
+
+    Args:
+        state: A full checkpoint.
+        folder: Where the attempt saves, if it does.
+
+    Raises:
+        ConfigError: `directory_in_use` if other runs have checkpoints there.
+        RestoreError: `not_resumable` for a state that no training has saved.
+
+    Spec: TR-RES-005, TR-RES-007, TR-RES-008.
+    """
+    metadata: Any = state.head["metadata"]
+    try:
+        origin, position = metadata["origin"], astuple(progress_of(state))
+        run_id, attempt, parent = str(origin["run_id"]), int(origin["attempt"]), str(origin["checkpoint_id"])
+        earlier = tuple((int(number), tuple(place)) for number, *place in origin["lineage"])
+    except (KeyError, TypeError, ValueError) as error:
+        message = f"metadata.origin and progress: {error!r}; expected those of a training state"
+        raise RestoreError("not_resumable", message) from error
+    ledger = read_ledger(folder) if folder else Ledger((), ())
+    others = [other for other in ledger.run_ids() if other != run_id]
+    if others:
+        message = f"folder {folder}: holds checkpoints of run {others[0]}; expected none but those of run {run_id}"
+        raise ConfigError("directory_in_use", message)
+    return RunIdentity(run_id, max(ledger.last_attempt(run_id), attempt) + 1, parent, (*earlier, (attempt, position)))

@@ -41,7 +41,7 @@ class SignalWatch:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - the signature of a handler
-        if self._pending is signal.SIGINT and number == signal.SIGINT:
+        if self._pending is not None and number == signal.SIGINT:
             raise KeyboardInterrupt
         self._pending = self._pending or signal.Signals(number)
 

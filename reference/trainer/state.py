@@ -13,7 +13,15 @@ from tenuto.reference.errors import RestoreError
 from tenuto.reference.events.contexts import Progress, RunIdentity
 from tenuto.reference.trainer.workload import WorkloadState
 
-__all__ = ["REASONS", "build_document", "check_resumable", "make_origin", "progress_of", "workload_state_of"]
+__all__ = [
+    "REASONS",
+    "build_document",
+    "check_resumable",
+    "config_of",
+    "make_origin",
+    "progress_of",
+    "workload_state_of",
+]
 
 REASONS: Final = ("periodic", "best", "manual", "train_end", "exception", "signal")
 _PRODUCER: Final[dict[str, Tree]] = {"name": "tenuto", "version": "0.1.0", "language": "Python"}
@@ -31,6 +39,7 @@ def make_origin(
         "run_id": run.run_id,
         "attempt": run.attempt,
         "parent": run.parent,
+        "lineage": [[attempt, *position] for attempt, position in run.lineage],
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "producer": _PRODUCER,
         "reasons": [reason for reason in REASONS if reason in reasons],
@@ -104,6 +113,13 @@ def progress_of(state: Document) -> Progress:
     metadata: Any = state.head["metadata"]
     progress = metadata["progress"]
     return Progress(progress["epoch"], progress["batch_in_epoch"], progress["global_step"])
+
+
+def config_of(state: Document) -> dict[str, Tree]:
+    """Returns the settings under which a state was made."""
+    metadata: Any = state.head["metadata"]
+    config: dict[str, Tree] = metadata["config"]
+    return config
 
 
 def workload_state_of(state: Document) -> WorkloadState:

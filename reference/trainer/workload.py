@@ -49,6 +49,9 @@ class Workload(Protocol):
     def end_epoch(self, metrics: Mapping[str, float]) -> None:
         """Steps what is stepped once an epoch."""
 
+    def close(self) -> None:
+        """Gives back what an epoch holds, such as loader workers. May be called at any time, and again."""
+
     def mark_boundary(self, *, copy_generators: bool) -> None:
         """Notes that the state is whole now. Cheap: at each batch."""
 
@@ -65,6 +68,9 @@ class Workload(Protocol):
 
     def mismatches(self, state: WorkloadState) -> list[str]:
         """Returns everything in which a state does not fit, each with its path. Changes nothing."""
+
+    def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
+        """Returns every setting that has to be as saved and is not, with its path."""
 
     def restore(self, state: WorkloadState) -> None:
         """Takes over a state that fits, generators last; on an error everything is as before."""
