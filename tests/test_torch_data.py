@@ -40,7 +40,7 @@ except Exception as error:
 """
 
 
-@pytest.mark.req("TR-FAIL-001", "TR-FAIL-003", "TR-FAIL-004")
+@pytest.mark.req("TR-FAIL-001", "TR-FAIL-003", "TR-FAIL-004", "TR-FAIL-010")
 @pytest.mark.parametrize(
     ("how", "code"), [("stop", 0), ("raise", 1), ("SIGTERM", 143), ("group", 143), ("SIGINT", -signal.SIGINT)]
 )
@@ -82,7 +82,7 @@ def drawing_collate(samples):
     return torch.stack([sample[0] for sample in samples]) + noise
 
 
-@pytest.mark.req("TR-LOOP-003")
+@pytest.mark.req("TR-LOOP-003", "TR-LOOP-005")
 @pytest.mark.parametrize("dataset", [TensorDataset(torch.arange(22.0)), Points()], ids=["tensors", "points"])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_collation_draws_the_same_for_any_workers_and_any_start(dataset, workers):
@@ -134,7 +134,7 @@ class Stream(IterableDataset):
         return iter(())
 
 
-@pytest.mark.req("TR-LOOP-002")
+@pytest.mark.req("TR-LOOP-002", "TR-LOOP-006")
 @pytest.mark.parametrize(
     ("data", "part"),
     [

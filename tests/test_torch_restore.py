@@ -69,7 +69,7 @@ class Expanded(nn.Linear):
         self.register_buffer("scale", torch.ones(1).expand(3))
 
 
-@pytest.mark.req("TR-STATE-001", "TR-REST-002")
+@pytest.mark.req("TR-STATE-001", "TR-STATE-006", "TR-REST-002")
 @pytest.mark.parametrize(
     ("model", "part"),
     [
@@ -83,7 +83,7 @@ def test_models_that_could_not_be_restored_are_refused(model, part):
     assert part in refused("unsupported_model", model=model)
 
 
-@pytest.mark.req("TR-STATE-001")
+@pytest.mark.req("TR-STATE-001", "TR-STATE-006")
 def test_parameters_of_the_optimizer_outside_the_model_are_refused():
     model = make_model()
     optimizer = torch.optim.SGD([*model.parameters(), nn.Parameter(torch.ones(1)), nn.Parameter(torch.ones(1))])
@@ -106,7 +106,7 @@ class Wrapping(nn.Module):
         return self.module(inputs + self.weight)
 
 
-@pytest.mark.req("TR-STATE-001", "TR-STATE-002")
+@pytest.mark.req("TR-STATE-001", "TR-STATE-002", "TR-STATE-007")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")
 @pytest.mark.parametrize("wrap", [nn.DataParallel, compiled, lambda model: nn.DataParallel(compiled(model))])
 def test_wrappers_leave_no_trace_and_names_like_theirs_are_kept(wrap):

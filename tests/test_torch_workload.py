@@ -50,7 +50,7 @@ def test_nested_metrics_of_tensors_and_numbers_become_flat_floats():
     assert metrics["val_count.by.class"] == 0.5
 
 
-@pytest.mark.req("CB-METRIC-001", "CB-METRIC-002")
+@pytest.mark.req("CB-METRIC-001", "CB-METRIC-002", "CB-METRIC-004", "CB-METRIC-005")
 @pytest.mark.parametrize(
     ("metrics", "code", "part"),
     [
@@ -80,6 +80,7 @@ class Named(Dataset):
         return {"name": f"sample {index}", "inputs": torch.full((3,), float(index))}
 
 
+@pytest.mark.req("CB-METRIC-006")
 def test_batches_with_text_first_are_averaged_over_their_samples():
     def step(model, batch):
         return {"loss": model(batch["inputs"]).mean(), "index": batch["inputs"].mean()}
@@ -88,7 +89,7 @@ def test_batches_with_text_first_are_averaged_over_their_samples():
     assert make(data=data, step=step, validation_data=data).fit().metrics["val_index"] == 2.0
 
 
-@pytest.mark.req("TR-REST-005")
+@pytest.mark.req("TR-REST-005", "TR-LOOP-007")
 def test_parts_that_are_frozen_in_eval_mode_stay_so():
     model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.1), nn.Linear(4, 1))
     model[1].eval()
@@ -100,6 +101,7 @@ def test_parts_that_are_frozen_in_eval_mode_stay_so():
 # -- settings ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.req("TR-LOOP-008")
 def test_settings_that_do_not_go_together_are_refused():
     model = make_model()
     sgd = torch.optim.SGD(model.parameters(), lr=0.1)
