@@ -9,11 +9,12 @@ from contextlib import contextmanager
 
 from attrs import frozen
 
+from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
 from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, Source, open_checkpoint
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
 
-__all__ = ["FileSource", "io_refusals", "open_file", "read_checkpoint", "verify_checkpoint"]
+__all__ = ["FileSource", "foreign_name", "io_refusals", "open_file", "read_checkpoint", "verify_checkpoint"]
 
 
 @frozen
@@ -102,6 +103,22 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
         finally:
             ops.close(file)
     return open_checkpoint(BufferSource(view)).document(verify=verify)
+
+
+def foreign_name(path: str | os.PathLike[str], ops: StorageOps | None = None) -> str | None:
+    """Names what a file is instead of a checkpoint, if its first bytes tell; None if they do not, or cannot be read.
+
+    Spec: STORE-CLI-003.
+    """
+    ops = ops or PosixStorage()
+    try:
+        file = ops.open(os.fspath(path))
+        try:
+            return name_foreign(ops.read(file, 0, SNIFF_BYTES))
+        finally:
+            ops.close(file)
+    except OSError:
+        return None  # a hint beside a refusal, which stands without it
 
 
 def verify_checkpoint(path: str | os.PathLike[str], ops: StorageOps | None = None) -> OpenedCheckpoint:

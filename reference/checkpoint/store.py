@@ -6,9 +6,11 @@ Step numbers are those of `spec/v1/60-run-directory.md`. Which files to write or
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import quote
 
@@ -74,19 +76,13 @@ class Store:
         pieces = encode(document)
         first = next(pieces)  # refusals of the document come before any file is made
         final, temporary = self.path(name), self._temporary(name)
-        try:
+        with self._replacing("saving", final, temporary):
             self.ops.make_folder(self.folder)
-            self._write(temporary, _chain(first, pieces))
+            self._write(temporary, itertools.chain([first], pieces))
             if self.verify:
                 files.verify_checkpoint(temporary, self.ops)
             self.ops.rename(temporary, final)
             self.ops.sync_folder(self.folder)
-        except OSError as error:
-            self._discard(temporary)
-            raise _failed("saving", final, error) from error
-        except BaseException:
-            self._discard(temporary)
-            raise
         return final
 
     def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
@@ -103,7 +99,7 @@ class Store:
         Spec: STORE-NAME-001, STORE-NAME-002.
         """
         source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
-        try:
+        with self._replacing("naming", final, temporary):
             same = self.ops.identity(source)
             if same is None:
                 raise FileNotFoundError(errno.ENOENT, "not there, or not a regular file", source)
@@ -115,12 +111,6 @@ class Store:
                 self._write(temporary, iter([self._contents(source)]))
             self.ops.rename(temporary, final)
             self.ops.sync_folder(self.folder)
-        except OSError as error:
-            self._discard(temporary)
-            raise _failed("naming", final, error) from error
-        except BaseException:
-            self._discard(temporary)
-            raise
 
     def rename(self, old: str, new: str) -> None:
         """Moves a file out of the way of a new one.
@@ -213,6 +203,21 @@ class Store:
         finally:
             self.ops.close(file)
 
+    @contextmanager
+    def _replacing(self, what: str, final: str, temporary: str) -> Iterator[None]:
+        """Leaves no temporary file behind, whatever ends the work, and gives an error of the system its code.
+
+        Spec: STORE-SAVE-008, STORE-SAVE-010.
+        """
+        try:
+            yield
+        except OSError as error:
+            self._discard(temporary)
+            raise _failed(what, final, error) from error
+        except BaseException:
+            self._discard(temporary)
+            raise
+
     def _discard(self, path: str) -> None:
         try:
             self.ops.unlink(path)
@@ -230,11 +235,6 @@ def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: Stor
     """
     folder, name = os.path.split(os.path.abspath(path))
     return Store(folder, secrets.token_hex(4), ops=ops or PosixStorage()).save(name, document)
-
-
-def _chain(first: bytes | memoryview, rest: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
-    yield first
-    yield from rest
 
 
 def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[memoryview]]:

@@ -94,10 +94,12 @@ class Trainer:
                 self._fail(error)
                 raise
             finally:
-                self.workload.close()
-                self._teardown()
-                self._restored = None
-        return self._result()
+                try:
+                    self.workload.close()
+                finally:
+                    self._teardown()  # last, whatever happened (CB-HOOK-005)
+                    self._restored = None
+        return TrainResult(self.progress, self.metrics.current(), self.run, self._stop_reason)
 
     def restore_state(self, state: Document) -> RestoreReport:
         """Takes over a saved state, whole or not at all.
@@ -111,8 +113,11 @@ class Trainer:
         Raises:
             RestoreError: `not_resumable`, or `state_mismatch` with every mismatch. Nothing has changed then.
 
-        Spec: TR-REST-001 to TR-REST-004.
+        Spec: TR-REST-001 to TR-REST-004, TR-RES-010.
         """
+        return self._restore(state, identity_after(state, self.checkpoint_folder))
+
+    def _restore(self, state: Document, run: RunIdentity) -> RestoreReport:
         mismatches = states.check_resumable(state, self.workload.architecture()["fingerprint"])
         part = states.workload_state_of(state)
         mismatches += self.workload.mismatches(part) + self.workload.config_mismatches(states.config_of(state))
@@ -122,7 +127,7 @@ class Trainer:
         head: Any = state.head
         metrics = MetricBook()
         metrics.restore(head["metadata"]["metrics"], head["trainer_state"]["sums"])
-        run, progress = identity_after(state, self.checkpoint_folder), states.progress_of(state)
+        progress = states.progress_of(state)
         undo = self._dispatcher.restore(head["callback_state"])
         try:
             self.workload.restore(part)
@@ -144,7 +149,6 @@ class Trainer:
 
         Spec: TR-STATE-001 to TR-STATE-004, TR-LOOP-004, STORE-SAVE-001.
         """
-        elapsed = time.monotonic() - self._started
         values, sums = self.metrics.capture()
         metadata: dict[str, Tree] = {
             "metrics": values,
@@ -152,7 +156,7 @@ class Trainer:
             "config": {**self.workload.config(), "max_epochs": self.max_epochs},
             "architecture": self.workload.architecture(),
             "exact": self._is_exact(),
-            "origin": states.make_origin(self.run, reasons, elapsed, trigger),
+            "origin": states.make_origin(self.run, reasons, time.monotonic() - self._started, trigger),
         }
         copied = None if self._between_batches else self._boundary
         callback_state = self._dispatcher.capture() if copied is None else copied
@@ -176,7 +180,7 @@ class Trainer:
         start = choose_start(resume, self.checkpoint_folder)
         self.run = start.run
         if start.state is not None:
-            self.restore_state(start.state).log(self.max_epochs)
+            self._restore(start.state, start.run).log(self.max_epochs)
         elif self.progress != Progress():
             reached = f"trainer: has trained to step {self.progress.global_step}"
             raise ConfigError("already_trained", f"{reached}; expected a new one, or a state to resume")
@@ -289,11 +293,6 @@ class Trainer:
 
     def _announce(self, news: contexts.SavedCheckpoint | contexts.DeletedCheckpoint) -> None:
         if isinstance(news, contexts.SavedCheckpoint):
-            saved = contexts.CheckpointSaved(**self._facts(), saved=news)
-            self._call(Hook.CHECKPOINT_SAVED, saved)
+            self._call(Hook.CHECKPOINT_SAVED, contexts.CheckpointSaved(**self._facts(), saved=news))
         else:
-            deleted = contexts.CheckpointDeleted(**self._facts(), deleted=news)
-            self._call(Hook.CHECKPOINT_DELETED, deleted)
-
-    def _result(self) -> TrainResult:
-        return TrainResult(self.progress, self.metrics.current(), self.run, self._stop_reason)
+            self._call(Hook.CHECKPOINT_DELETED, contexts.CheckpointDeleted(**self._facts(), deleted=news))

@@ -10,10 +10,8 @@ from typing import Any
 from attrs import astuple, frozen
 
 from tenuto.reference.checkpoint.entries import Entry, Ledger
-from tenuto.reference.checkpoint.files import read_checkpoint
-from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
+from tenuto.reference.checkpoint.files import foreign_name, read_checkpoint
 from tenuto.reference.checkpoint.ledger import read_ledger
-from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError
 from tenuto.reference.events.contexts import RunIdentity
@@ -65,7 +63,7 @@ def choose_start(resume: str | os.PathLike[str], folder: str | None) -> Start:
         ledger = read_ledger(folder)
         if not ledger.entries and not ledger.damaged:
             _log.info("no checkpoint in %s: starting fresh", folder)
-            return _fresh(folder)
+            return Start(new_run())
         return _newest(folder, ledger, folder)
     if os.path.isdir(wanted):
         return _newest(wanted, read_ledger(wanted), folder)
@@ -127,24 +125,17 @@ def _continue(path: str, state: Document | None, folder: str | None) -> Start:
 
 
 def _read(path: str) -> Document:
-    """Reads a checkpoint; a refusal names the file and, where its first bytes tell, what it is."""
+    """Reads a checkpoint; a refusal names the file and, where its first bytes tell, what it is.
+
+    Spec: STORE-CLI-003.
+    """
     try:
         return read_checkpoint(path)
     except CheckpointError as error:
-        hint = _foreign(path) if error.phase == "open" else ""
+        foreign = foreign_name(path) if error.phase == "open" else None
+        hint = f"this is {foreign}; " if foreign else ""
         message = error.message if error.phase == "io" else f"{path}: {hint}{error.message}"
         raise CheckpointError(error.code, message, phase=error.phase) from error
-
-
-def _foreign(path: str) -> str:
-    """Spec: STORE-CLI-003."""
-    ops = PosixStorage()
-    file = ops.open(path)
-    try:
-        name = name_foreign(ops.read(file, 0, SNIFF_BYTES))
-    finally:
-        ops.close(file)
-    return f"this is {name}; " if name else ""
 
 
 def identity_after(state: Document, folder: str | None) -> RunIdentity:

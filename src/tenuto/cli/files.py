@@ -16,7 +16,7 @@ import typer
 
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["describe", "discard_output", "foreign_name", "printable", "register"]
+__all__ = ["describe", "discard_output", "printable", "register"]
 
 _FOREIGN_CODES = {"file_too_small", "not_a_checkpoint"}  # nothing but a checkpoint gets past these
 _HINTS_MAX = 5  # lines about models that differ: enough to see which they are
@@ -190,21 +190,10 @@ def describe(path: Path, error: CheckpointError) -> str:
     if error.code == "not_a_file" and error.phase == "io" and path.is_dir():
         verify_all = f"tenuto verify {shlex.quote(str(path))}"
         return f"{message}; this is a folder: name a file in it, or check all of them with `{verify_all}`"
+    from tenuto.reference.checkpoint.files import foreign_name  # noqa: PLC0415 - numpy comes with it
+
     foreign = foreign_name(path) if error.code in _FOREIGN_CODES else None
     return f"{message}; this is {foreign}" if foreign else message
-
-
-def foreign_name(path: Path) -> str | None:
-    """Returns what a file is, as far as its first bytes tell."""
-    from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign  # noqa: PLC0415 - numpy comes with it
-    from tenuto.reference.checkpoint.storage import PosixStorage  # noqa: PLC0415 - as above
-
-    ops = PosixStorage()
-    file = ops.open(os.fspath(path))
-    try:
-        return name_foreign(ops.read(file, 0, SNIFF_BYTES))
-    finally:
-        ops.close(file)
 
 
 def _files(paths: list[Path]) -> Iterator[tuple[Path, bool]]:

@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
-from tenuto.cli.files import describe, foreign_name
+from tenuto.cli.files import describe
 from tenuto.reference.checkpoint import PosixStorage, verify_checkpoint
+from tenuto.reference.checkpoint.files import foreign_name
 from tenuto.reference.errors import CheckpointError
 
 __all__ = ["progress", "verify_file"]
