@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from attrs import Factory, define, field
 
-from tenuto.callbacks.policies.save import Memory
 from tenuto.callbacks.saver import Saver
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.reference.checkpoint.files import read_checkpoint
@@ -56,8 +55,11 @@ class CheckpointCallback(CheckpointSettings):
 
     @property
     def state_key(self) -> str:
-        """Depends on what is monitored, so that callbacks for different metrics live side by side."""
-        return f"CheckpointCallback[{self.monitor},{self.mode}]" if self.save_best else "CheckpointCallback"
+        """The same whatever is monitored, and in every port: one resumes what another saved.
+
+        Spec: CPC-STATE-001.
+        """
+        return "CheckpointCallback"
 
     def handles(self, hook: Hook) -> bool:
         """Spares the hook of every batch where nothing is saved by steps and nothing is in the background."""
@@ -67,11 +69,11 @@ class CheckpointCallback(CheckpointSettings):
 
     def state_dict(self) -> dict[str, Tree]:
         """Returns what later decisions depend on."""
-        return self._saver.memory.to_tree()
+        return self._saver.state_dict()
 
     def load_state_dict(self, state: dict[str, Tree]) -> None:
         """Takes over a saved memory."""
-        self._saver.restore(Memory.from_tree(state))
+        self._saver.load_state_dict(state)
 
     # -- hooks --------------------------------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from tenuto.reference.events.contexts import DeletedCheckpoint, Progress, RunIde
 __all__ = ["LatestMode", "Repository", "SaveJob", "SaveOutcome"]
 
 LatestMode = Literal["auto", "symlink", "copy", "none"]
-_KINDS: Final[dict[LatestMode, Literal["link", "symlink", "copy"]]] = {
+_Kind = Literal["link", "symlink", "copy"]
+_KINDS: Final[dict[LatestMode, _Kind]] = {
     "auto": "link",
     "symlink": "symlink",
     "copy": "copy",
@@ -96,6 +97,9 @@ class Repository:
         ledger = read_ledger(folder, self._store.ops)
         self._found: dict[str, Entry | DamagedFile] = {entry.name: entry for entry in ledger.entries}
         self._found.update({file.name: file for file in ledger.damaged})
+        # What `latest.ckpt` has to lead to: never an emergency save.
+        parents = (entry for entry in ledger.entries if entry.checkpoint_id == run.parent)
+        self._newest = next((_state(entry) for entry in parents if not naming.is_emergency(entry.name)), None)
 
     def write(self, job: SaveJob) -> SaveOutcome:
         """Writes a checkpoint, names it, and only then deletes; nothing is deleted if a second name fails.
@@ -103,29 +107,42 @@ class Repository:
         Raises:
             CheckpointError: See `Store.save`; nothing has been deleted then.
 
-        Spec: CPC-WHEN-005, CPC-NAME-005, CPC-KEEP-002, STORE-KEEP-002.
+        Spec: CPC-WHEN-005, CPC-ERR-006, CPC-ERR-007, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
         self._free(first, job.progress)
         path = self._store.save(first, job.document)
         self._found[first] = self._entry(first)
-        saved = SavedCheckpoint(path, (first,), job.reasons, job.progress)
-        try:
-            for name in others:
-                self._store.add_name(first, name)
+        if job.moves_latest:
+            self._newest = job.progress.epoch, job.progress.global_step
+        names, problem = [first], None
+        for name, kind in self._second_names(job, others):
+            try:  # one that fails keeps none of the others from being made (CPC-ERR-007)
+                self._store.add_name(first, name, kind=kind)
+            except CheckpointError as error:
+                problem = problem or error
+            else:
                 self._found[name] = evolve(self._found[first], name=name)
-                saved = evolve(saved, names=(*saved.names, name))
-            saved = evolve(saved, names=(*saved.names, *self._move_latest(job, first)))
-            return SaveOutcome(saved, self._retain(job.dropped) if job.may_delete else ())
+                names.append(name)
+        saved = SavedCheckpoint(path, tuple(names), job.reasons, job.progress)
+        if problem is not None or not job.may_delete:
+            return SaveOutcome(saved, (), problem)
+        try:
+            return SaveOutcome(saved, self._retain(job.dropped))
         except CheckpointError as error:
             return SaveOutcome(saved, (), error)
 
-    def holds(self, checkpoint_id: str | None) -> bool:
-        """Returns whether a checkpoint lies in the folder."""
-        return any(entry.checkpoint_id == checkpoint_id for entry in self._entries())
+    def holds_parent(self) -> bool:
+        """Returns whether the state resumed from lies in the folder, not as an emergency save alone.
+
+        Spec: CPC-WHEN-009.
+        """
+        return any(
+            entry.checkpoint_id == self._run.parent and not naming.is_emergency(entry.name) for entry in self._entries()
+        )
 
     def repair(self, best: Mapping[str, tuple[int, int]]) -> list[str]:
-        """Makes second names that a kill kept an earlier attempt from making.
+        """Makes second names that a kill kept an earlier attempt from making, or that failed before.
 
         Args:
             best: Name -> `(epoch, global_step)` of the state that it has to lead to.
@@ -136,18 +153,18 @@ class Repository:
         Spec: CPC-NAME-006.
         """
         lost = [name for name, state in best.items() if not self._lead(name, state, "link")]
-        parent = next((entry for entry in self._entries() if entry.checkpoint_id == self._run.parent), None)
-        if parent is not None and not naming.is_emergency(parent.name) and self._latest != "none":
-            self._lead(naming.LATEST, _state(parent), _KINDS[self._latest])
+        if self._newest is not None and self._latest != "none":
+            self._lead(naming.LATEST, self._newest, _KINDS[self._latest])
         return lost
 
-    def _lead(self, name: str, state: tuple[int, int], kind: Literal["link", "symlink", "copy"]) -> bool:
+    def _lead(self, name: str, state: tuple[int, int], kind: _Kind) -> bool:
         """Makes a name lead to a state of this run, unless it does."""
         present = self._found.get(name)
         if isinstance(present, Entry) and _state(present) == state:
             return True
         own = (entry for entry in self._entries() if entry.run_id == self._run.run_id and entry.name != name)
-        source = next((entry for entry in own if _state(entry) == state and entry.is_full), None)
+        counting = (entry for entry in own if not self._run.has_superseded(entry.attempt, entry.position))
+        source = next((entry for entry in counting if _state(entry) == state and entry.is_full), None)
         if source is None:
             return False
         self._store.add_name(source.name, name, kind=kind)
@@ -186,11 +203,14 @@ class Repository:
             label = f"run_{occupant.run_id}"
         return next(free for free in _numbered(naming.attempt_name(name, label)) if free not in self._found)
 
-    def _move_latest(self, job: SaveJob, first: str) -> tuple[str, ...]:
-        if not job.moves_latest or self._latest == "none":
-            return ()
-        self._store.add_name(first, naming.LATEST, kind=_KINDS[self._latest])
-        return (naming.LATEST,)
+    def _second_names(self, job: SaveJob, others: list[str]) -> Iterator[tuple[str, _Kind]]:
+        """Yields the names of a save after its first one, and how each is made.
+
+        Spec: CPC-NAME-005, CPC-NAME-013.
+        """
+        yield from ((name, "link") for name in others)
+        if job.moves_latest and self._latest != "none":
+            yield naming.LATEST, _KINDS[self._latest]
 
     def _retain(self, dropped: tuple[str, ...]) -> tuple[DeletedCheckpoint, ...]:
         plan = plan_retention(self._entries(), run=self._run, keep_last=self._keep_last)

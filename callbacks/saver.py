@@ -10,7 +10,7 @@ from attrs import evolve
 
 from tenuto.callbacks.background import Background
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, adapt_best, plan_save
+from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, adapt_best, plan_save, read_memory
 from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.reference.checkpoint.tree import Document, Tree
@@ -56,9 +56,19 @@ class Saver:
             at_train_end=settings.save_on_train_end,
         )
 
-    def restore(self, memory: Memory) -> None:
-        """Takes over what an earlier attempt remembered."""
-        self.memory = self._before = memory
+    def state_dict(self) -> dict[str, Tree]:
+        """Returns what later decisions depend on."""
+        return self.memory.to_tree(self._rules)
+
+    def load_state_dict(self, state: dict[str, Tree]) -> None:
+        """Takes over what an earlier attempt remembered.
+
+        Spec: CPC-BEST-008, CPC-BEST-014.
+        """
+        memory, left_out = read_memory(state, self._rules)
+        for name in left_out:
+            _log.warning("best list of %s: is not monitored any more, left out", name)
+        self._remember(memory)
 
     def start(self, context: TrainStart) -> None:
         """Puts the folder in order, and finds out whether it can be written to.
@@ -71,10 +81,10 @@ class Saver:
         self._failures, self._saved_at, self._last_error = 0, None, None
         repository = self._open(context.run)
         if not context.resumed:
-            self.restore(Memory())  # of a run before this one
+            self._remember(Memory())  # of a run before this one
             return
-        self.restore(adapt_best(self._rules, self.memory))
-        if repository.holds(context.run.parent):
+        self._remember(adapt_best(self._rules, self.memory))
+        if repository.holds_parent():
             self._saved_at = context.progress
         for name in repository.repair(self._best_states()):
             _log.warning("best checkpoint %s: not in %s", name, self._settings.checkpoint_dir)
@@ -160,6 +170,9 @@ class Saver:
     def close(self) -> None:
         """Ends the background thread."""
         self._background.close()
+
+    def _remember(self, memory: Memory) -> None:
+        self.memory = self._before = memory
 
     def _plan(self, event: SaveEvent, context: Context) -> SavePlan | None:
         return plan_save(self._rules, self.memory, event, context.progress, context.metrics, self._saved_at)

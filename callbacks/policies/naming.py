@@ -13,6 +13,7 @@ __all__ = [
     "best_entry_name",
     "best_name",
     "emergency_name",
+    "is_bare",
     "is_best",
     "is_emergency",
     "is_periodic",
@@ -71,6 +72,14 @@ def attempt_name(name: str, label: str) -> str:
     Spec: TR-RES-008.
     """
     return f"{name.removesuffix('.ckpt')}_{label}.ckpt"
+
+
+def is_bare(name: object) -> bool:
+    """Returns whether something is the name of a checkpoint in a folder, and leads nowhere else.
+
+    Spec: CPC-STATE-005.
+    """
+    return isinstance(name, str) and re.fullmatch(r"[^/\\\0.][^/\\\0]*\.ckpt", name) is not None
 
 
 def is_best(name: str) -> bool:

@@ -63,9 +63,10 @@ def admit(
     Returns:
         The change, or None if the value does not enter.
 
-    Spec: CPC-BEST-001 to CPC-BEST-005.
+    Spec: CPC-BEST-001 to CPC-BEST-005, CPC-BEST-009.
     """
-    if math.isnan(candidate.value):
+    state = (candidate.epoch, candidate.step)
+    if math.isnan(candidate.value) or any((entry.epoch, entry.step) == state for entry in entries):
         return None
     if slots == 1 and entries and not _improves(candidate, entries[0], mode, min_delta):
         return None

@@ -10,9 +10,10 @@ from attrs import evolve, field, frozen
 from tenuto.callbacks.policies import naming
 from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
 from tenuto.reference.checkpoint.tree import Tree
+from tenuto.reference.errors import RestoreError
 from tenuto.reference.events.contexts import Metric, Progress
 
-__all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "adapt_best", "plan_save"]
+__all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "adapt_best", "plan_save", "read_memory"]
 
 SaveEvent = Literal["batch", "epoch", "train_end", "manual"]
 
@@ -45,18 +46,26 @@ class Memory:
     """What the decisions of a run depend on; saved with each checkpoint.
 
     Attributes:
-        last_epoch: `epoch` of the last save by epochs.
-        last_step: `global_step` of the last save by steps.
+        last_epoch: `epoch` of the last save by epochs, 0 if there was none.
+        last_step: `global_step` of the last save by steps, 0 if there was none.
         best: The best list.
+
+    Spec: CPC-STATE-002.
     """
 
     last_epoch: int = 0
     last_step: int = 0
     best: tuple[BestEntry, ...] = field(default=())
 
-    def to_tree(self) -> dict[str, Tree]:
-        """Returns it as a tree."""
-        return {"last_epoch": self.last_epoch, "last_step": self.last_step, "best": self.best_tree()}
+    def to_tree(self, rules: SaveRules) -> dict[str, Tree]:
+        """Returns it as a tree.
+
+        Spec: CPC-STATE-001.
+        """
+        best: dict[str, Tree] = {}
+        if rules.monitor is not None:
+            best[rules.monitor] = {"mode": rules.mode, "entries": self.best_tree()}
+        return {"last_epoch": self.last_epoch, "last_step": self.last_step, "best": best}
 
     def best_tree(self) -> list[Tree]:
         """Returns the best list as a tree, best first.
@@ -65,10 +74,40 @@ class Memory:
         """
         return [{"value": e.value, "epoch": e.epoch, "step": e.step, "file": e.file} for e in self.best]
 
-    @classmethod
-    def from_tree(cls, tree: Mapping[str, Any]) -> Memory:
-        """Reads what `to_tree` made."""
-        return cls(tree["last_epoch"], tree["last_step"], tuple(BestEntry(**entry) for entry in tree["best"]))
+
+def read_memory(tree: Mapping[str, Any], rules: SaveRules) -> tuple[Memory, tuple[str, ...]]:
+    """Reads what `Memory.to_tree` made.
+
+    Returns:
+        The memory, and which best lists are left out of it: those of another monitor or mode, each with its mode.
+
+    Raises:
+        RestoreError: `not_resumable` for a tree of another form.
+
+    Spec: CPC-STATE-005, CPC-BEST-014.
+    """
+    try:
+        lists = {(name, saved["mode"]): tuple(map(_entry, saved["entries"])) for name, saved in tree["best"].items()}
+        best = lists.pop((rules.monitor, rules.mode), ())
+        memory = Memory(_count(tree["last_epoch"]), _count(tree["last_step"]), best)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        message = f"callback_state.CheckpointCallback: {error!r}; expected what a checkpoint callback has saved"
+        raise RestoreError("not_resumable", message) from error
+    return memory, tuple(f"{monitor} ({mode})" for monitor, mode in lists)
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(value)
+    return value
+
+
+def _entry(saved: Mapping[str, Any]) -> BestEntry:
+    """Reads one entry. Its file is linked and deleted, so it has to be a name in the folder."""
+    entry = BestEntry(**saved)
+    if not isinstance(entry.value, float) or not naming.is_bare(entry.file):
+        raise ValueError(entry)
+    return BestEntry(entry.value, _count(entry.epoch), _count(entry.step), entry.file)
 
 
 @frozen
@@ -159,7 +198,7 @@ def _dropped(rules: SaveRules, admission: Admission) -> tuple[str, ...]:
 def adapt_best(rules: SaveRules, memory: Memory) -> Memory:
     """Returns the memory with the best list that the rules ask for, where an earlier attempt had other slots.
 
-    Spec: CPC-NAME-003, CPC-BEST-008.
+    Spec: CPC-NAME-003, CPC-BEST-008, CPC-BEST-014.
     """
     if rules.monitor is None:
         return memory

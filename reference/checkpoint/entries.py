@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final, TypeGuard
+
 from attrs import frozen
 
-__all__ = ["DamagedFile", "Entry", "Ledger"]
+__all__ = ["DamagedFile", "Entry", "Ledger", "is_run_id"]
 
 _SECOND_NAMES = ("best_model_", "latest.ckpt")  # to be told "loading best_model" looks like a step back
+
+_RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def is_run_id(value: object) -> TypeGuard[str]:
+    """Returns whether a value names a run: it becomes a part of file names.
+
+    Spec: TR-STATE-020.
+    """
+    return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
 
 
 @frozen

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from tenuto.reference.checkpoint import files
-from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger
+from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.errors import CheckpointError
 
@@ -45,7 +45,8 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     """Reads one head.
 
     Raises:
-        CheckpointError: What opening refuses; `missing_key` if the trainer's metadata are not there.
+        CheckpointError: What opening refuses; `missing_key` if the trainer's metadata are not there, `not_resumable` if
+            the `run_id` is none.
     """
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
@@ -59,10 +60,13 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
 
 def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | None) -> Entry:
     origin, progress = metadata["origin"], metadata["progress"]
+    if not is_run_id(origin["run_id"]):
+        message = f"{name}: metadata.origin.run_id: {origin['run_id']!r}; expected 1 to 64 of A-Z a-z 0-9 . _ -"
+        raise CheckpointError("not_resumable", message, phase="restore")
     return Entry(
         name=name,
         checkpoint_id=str(origin["checkpoint_id"]),
-        run_id=str(origin["run_id"]),
+        run_id=origin["run_id"],
         attempt=int(origin["attempt"]),
         position=_position(progress["epoch"], progress["batch_in_epoch"], progress["global_step"]),
         is_exact=metadata["exact"] is True,

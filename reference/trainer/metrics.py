@@ -30,9 +30,9 @@ def flat_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Flattens nested maps with dots and leaves the values as they are.
 
     Raises:
-        TenutoError: `duplicate_metric`, phase `train`.
+        TenutoError: `duplicate_metric` or `invalid_metric`, phase `train`.
 
-    Spec: CB-METRIC-001, CB-METRIC-002.
+    Spec: CB-METRIC-001, CB-METRIC-002, CB-METRIC-011, CB-METRIC-012.
     """
     flat: dict[str, Any] = {}
     for name, value in _walk(metrics, ""):
@@ -75,6 +75,8 @@ def _refuse(code: str, message: str) -> TenutoError:
 
 def _walk(metrics: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in metrics.items():
+        if not isinstance(name, str) or not name:
+            raise _refuse("invalid_metric", f"name of a metric: {name!r}; expected text that is not empty")
         if isinstance(value, Mapping):
             yield from _walk(value, f"{prefix}{name}.")
         else:

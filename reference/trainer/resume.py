@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import astuple, frozen
 
-from tenuto.reference.checkpoint.entries import Entry, Ledger
+from tenuto.reference.checkpoint.entries import Entry, Ledger, is_run_id
 from tenuto.reference.checkpoint.files import foreign_name, read_checkpoint
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.tree import Document, refuse
@@ -102,7 +102,8 @@ def _usable(folder: str, entry: Entry) -> Document | None:
     """Reads a candidate whole; says why it is passed over."""
     if not entry.is_exact:
         _log.warning(
-            "passing over %s: its state is not exact (the training failed inside an update or a hook)", entry.name
+            "passing over %s: its state is not exact (the training failed inside an update or a hook) [inexact_state]",
+            entry.name,
         )
         return None
     try:
@@ -149,16 +150,20 @@ def identity_after(state: Document, folder: str | None) -> RunIdentity:
         ConfigError: `directory_in_use` if other runs have checkpoints there.
         RestoreError: `not_resumable` for a state that no training has saved.
 
-    Spec: TR-RES-005, TR-RES-007, TR-RES-008.
+    Spec: TR-RES-005, TR-RES-007, TR-RES-008, TR-REST-014, TR-STATE-020.
     """
     metadata: Any = state.head["metadata"]
     try:
         origin, position = metadata["origin"], astuple(progress_of(state))
-        run_id, attempt, parent = str(origin["run_id"]), int(origin["attempt"]), str(origin["checkpoint_id"])
+        run_id, attempt, parent = origin["run_id"], int(origin["attempt"]), str(origin["checkpoint_id"])
         earlier = tuple((int(number), tuple(place)) for number, *place in origin["lineage"])
     except (KeyError, TypeError, ValueError) as error:
         message = f"metadata.origin and progress: {error!r}; expected those of a training state"
         raise RestoreError("not_resumable", message) from error
+    if not is_run_id(run_id):
+        raise RestoreError(
+            "not_resumable", f"metadata.origin.run_id: {run_id!r}; expected 1 to 64 of A-Z a-z 0-9 . _ -"
+        )
     ledger = read_ledger(folder) if folder else Ledger((), ())
     others = [other for other in ledger.run_ids() if other != run_id]
     if others:

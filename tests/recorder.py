@@ -1,0 +1,79 @@
+"""Callbacks that write down what happens, and small trainings of the reference workload to put them into. No torch."""
+
+from __future__ import annotations
+
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.events.hooks import Hook
+from tenuto.reference.trainer.loop import Trainer
+from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings
+
+
+class Recorder(BaseCallback):
+    """Keeps `(hook, progress)` of every call, and does what it is told at one of them.
+
+    Args:
+        log: Where to write; several recorders may share it.
+        name: Written too if the log is shared.
+        act: Hook -> function of the context, called at each call of the hook.
+    """
+
+    def __init__(self, log=None, name=None, **act):
+        self.log = [] if log is None else log
+        self.name, self.act = name, act
+
+    def __getattribute__(self, wanted):
+        if wanted in set(Hook):
+            return lambda context: self.record(wanted, context)
+        return super().__getattribute__(wanted)
+
+    def handles(self, hook):
+        return True
+
+    def record(self, hook, context):
+        place = context.progress.epoch, context.progress.batch_in_epoch, context.progress.global_step
+        self.log.append((hook, place) if self.name is None else (hook, place, self.name))
+        if hook in self.act:
+            self.act[hook](context)
+
+    @property
+    def hooks(self):
+        return [hook for hook, *_ in self.log]
+
+
+class Scripted(ReferenceWorkload):
+    """Measures what a script says in validation: by epoch from 1, None for a missing metric."""
+
+    def __init__(self, script, **settings):
+        super().__init__(WorkloadSettings(**settings))
+        self.script, self.epoch = script, 0
+
+    def open_epoch(self, epoch, skip_batches):
+        self.epoch = epoch
+        super().open_epoch(epoch, skip_batches)
+
+    def validate(self, poll):
+        measured = dict(super().validate(poll))
+        for name, values in self.script.items():
+            measured.pop(name, None)
+            if values[self.epoch] is not None:
+                measured[name] = values[self.epoch]
+        return measured
+
+
+def small(*callbacks, max_epochs=2, script=None, **settings):
+    """Returns a trainer of 2 batches an epoch."""
+    settings = {"samples": 8, "validation_samples": 2, "batch_size": 4, **settings}
+    workload = Scripted(script, **settings) if script else ReferenceWorkload(WorkloadSettings(**settings))
+    return Trainer(workload, max_epochs=max_epochs, callbacks=callbacks)
+
+
+def saving(folder, **settings):
+    """Returns a checkpoint callback for a folder; files are not read back."""
+    return CheckpointCallback(folder, verify="none", **settings)
+
+
+def heads(folder):
+    """Returns the head of every checkpoint in a folder by its name."""
+    return {path.name: read_checkpoint(path).head for path in sorted(folder.glob("*.ckpt"))}
