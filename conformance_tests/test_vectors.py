@@ -237,7 +237,7 @@ def nodes(value: Any) -> int:
 @pytest.mark.req("CKPT-FILE-001", "CKPT-SEG-003")
 def test_the_naive_reader_of_the_text_runs(tmp_path: Path) -> None:
     text = (spec_folder() / "40-ckpt-format.md").read_text("utf-8")
-    match = re.search(r"```python naive-reader\n(.*?)```", text, re.DOTALL)
+    match = re.search(r"```python EX-CKPT-004\b[^\n]*\n(.*?)```", text, re.DOTALL)
     assert match is not None
     (tmp_path / "latest.ckpt").write_bytes(vectors()["CKPT-V-002"].data)
     program = match[1] + "print(data.hex())\n"

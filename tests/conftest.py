@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from recorder import saving, small
 
 from tenuto.reference.checkpoint import Document, Tensor
 
@@ -38,3 +39,10 @@ def make_tensor():
         return Tensor("float32", shape, np.arange(start, start + count, dtype="<f4").tobytes())
 
     return make
+
+
+@pytest.fixture
+def finished_run(tmp_path):
+    """A folder with a run of two epochs."""
+    small(saving(tmp_path / "run", save_best=False)).fit()
+    return tmp_path / "run"

@@ -1,10 +1,14 @@
-"""Callbacks that write down what happens, and small trainings of the reference workload to put them into. No torch."""
+"""Callbacks that write down what happens, small trainings of the reference workload, and spoiled files. No torch."""
 
 from __future__ import annotations
+
+import pytest
 
 from tenuto.callbacks.base import BaseCallback
 from tenuto.callbacks.checkpoint import CheckpointCallback
 from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.checkpoint.store import write_checkpoint
+from tenuto.reference.errors import TenutoError
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings
@@ -77,3 +81,29 @@ def saving(folder, **settings):
 def heads(folder):
     """Returns the head of every checkpoint in a folder by its name."""
     return {path.name: read_checkpoint(path).head for path in sorted(folder.glob("*.ckpt"))}
+
+
+def rewrite(path, change, name=None):
+    """Writes a checkpoint with something changed, under its own name or another."""
+    document = read_checkpoint(path)
+    change(document.head)
+    write_checkpoint(path.with_name(name) if name else path, document)
+
+
+def set_in(*path, to):
+    """Returns a change for `rewrite`: the value at a path of keys."""
+
+    def change(head):
+        *way, last = path
+        for key in way:
+            head = head[key]
+        head[last] = to
+
+    return change
+
+
+def refusal(call):
+    """Returns code and phase of the error that a call ends with."""
+    with pytest.raises(TenutoError) as caught:
+        call()
+    return caught.value.code, caught.value.phase

@@ -1,0 +1,1 @@
+"""The worked examples of the specification: found by the linter's parser, and run against reference and oracle."""
