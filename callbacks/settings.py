@@ -65,7 +65,7 @@ def _one_of(*choices: str) -> Any:  # noqa: ANN401 - an attrs validator
 
 def _amount(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     """Accepts a finite number of at least 0."""
-    if not isinstance(value, int | float) or not 0 <= value < float("inf"):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
         raise _invalid(attribute.name, value, "a number of at least 0")
 
 

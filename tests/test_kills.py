@@ -80,6 +80,7 @@ def attempt(folder, number, deadly):
     "CPC-KEEP-002",
     "CPC-NAME-006",
     "CPC-KEEP-004",
+    "TR-FAIL-023",
 )
 @pytest.mark.parametrize("number", range(RUNS))
 def test_killed_at_any_operation_and_resumed(tmp_path, number):

@@ -188,7 +188,7 @@ def test_a_sync_that_failed_is_not_tried_again(tmp_path, documents):
 
 
 @pytest.mark.parametrize("at", [0, 200, -1])
-@pytest.mark.req("STORE-SAVE-006")
+@pytest.mark.req("STORE-SAVE-006", "STORE-SAVE-014")
 def test_a_device_that_stores_other_bytes_is_caught_before_the_rename(tmp_path, documents, at):
     def lie(data):
         return data[:at] + bytes([data[at] ^ 1]) + (data[at + 1 :] if at != -1 else b"")
