@@ -10,7 +10,7 @@ MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
 
-.PHONY: help demo test lint conformance bench mojo-port clean
+.PHONY: help demo test lint conformance verdicts bench mojo-port clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -39,17 +39,31 @@ strace: # one of the two ways in which the tests count what inspect reads
 test: strace lint conformance ## everything: lint, types, specification, conformance of both ports, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, specification linter
+.PHONY: spec
+spec: $(INSTALLED) ## write what follows from spec/v1/interfaces: constants, docs/reference, table of error codes
+	@$(BIN)/tenuto spec generate
+
+lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, generated files, specification linter
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@MYPYPATH=src:examples $(BIN)/mypy examples/*.py benchmarks/*.py ports/python/*.py
 	@PYTHONPATH=src $(BIN)/lint-imports --no-cache
+	@$(BIN)/tenuto spec generate --check
 	@$(BIN)/tenuto spec lint
 
-conformance: $(INSTALLED) $(MOJO_PORT) ## judge the Python and the Mojo port
-	@$(BIN)/tenuto conformance run --port ports/python/port.toml
-	@$(BIN)/tenuto conformance run --port ports/mojo/port.toml
+conformance: $(INSTALLED) $(MOJO_PORT) ## judge the Python and the Mojo port; ports/*/verdicts.json has to agree
+	@for port in python mojo; do \
+	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml && \
+	    $(BIN)/tenuto spec verdicts --port-results build/conformance/$$port.jsonl --out ports/$$port/verdicts.json --check \
+	    || exit; done
+
+verdicts: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write ports/*/verdicts.json and the page of traceability
+	@for port in python mojo; do \
+	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml; test $$? -le 1 && \
+	    $(BIN)/tenuto spec verdicts --port-results build/conformance/$$port.jsonl --out ports/$$port/verdicts.json \
+	    || exit; done
+	@$(BIN)/tenuto spec trace
 
 bench: $(INSTALLED) ## measured ratios, both sides in one run
 	@$(BIN)/python -m benchmarks.run

@@ -3,13 +3,12 @@
 Spec: section 4 of 90-conformance.md (a failure is explained by the clause, not by a message of the port).
 """
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
 from pathlib import Path
 
-_CLAUSE = re.compile(r"^\*\*([A-Z]+(?:-[A-Z]+)*-[0-9]{3})\*\* (.*)$")
+from tenuto.conformance_tests.prose import Requirement, parse
 
 
 def spec_folder() -> Path:
@@ -24,12 +23,8 @@ def spec_version() -> str:
 
 def parse_clauses(text: str) -> dict[str, str]:
     """The paragraphs that start with an id, each on one line."""
-    found: dict[str, str] = {}
-    for paragraph in re.split(r"\n\s*\n", text):
-        match = _CLAUSE.match(" ".join(paragraph.split()))
-        if match:
-            found[match[1]] = match[2]
-    return found
+    found = [one for one in parse(text, "") if isinstance(one, Requirement)]
+    return {one.id: f"{one.text} {one.explanation}".rstrip() for one in found}
 
 
 @cache

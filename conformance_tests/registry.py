@@ -1,95 +1,65 @@
-"""Loading what the specification linter compares: requirements in the prose, the registry, and who cites what.
+"""Loading what the specification linter compares: prose, registry, parts, mutants, verdicts, and who names what.
 
 Nothing here judges; see `spec_lint`. Paths in the results are relative to the root of the repository.
 """
 
 from __future__ import annotations
 
-import ast
-import os
+import json
 import re
-from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import yaml
 from attrs import field, frozen
 
-__all__ = [
-    "REGISTRY",
-    "Citation",
-    "Entry",
-    "Place",
-    "Requirement",
-    "Sentence",
-    "Specification",
-    "first_sentence",
-    "load",
-]
+from tenuto.conformance_tests.citations import TRACE_PAGE, Citation, citations, references
+from tenuto.conformance_tests.entries import Entry, entries, safe_load
+from tenuto.conformance_tests.port import PROFILE_INCLUDES
+from tenuto.conformance_tests.prose import Example, Heading, Requirement, Sentence, parse
 
-REGISTRY = "spec/v1/requirements.yaml"
+__all__ = ["MUTANTS", "PARTS", "REGISTRY", "TODO", "Mutant", "Specification", "load"]
+
+REGISTRY: Final = "spec/v1/requirements.yaml"
+PARTS: Final = "spec/v1/parts.yaml"
+MUTANTS: Final = "conformance_tests/mutants"
+TODO: Final = "TODO"  # what a skeleton holds; no rule accepts it
 _PROSE = "spec/v1"
-_CODE_FOLDERS = ("benchmarks", "callbacks", "conformance_tests", "examples", "ports", "reference", "src", "tests")
-_SKIPPED_FOLDERS = {"build", "__pycache__", "node_modules"}
+_POLICY = "policy.yaml"
 _AREA_ROW = re.compile(r"^\|\s*\[v1/([^\]]+)\].*?\|\s*`([A-Z]+)`", re.MULTILINE)
-_BOLD_START = re.compile(r"\*\*([^*]+)\*\*\s*")
-_LOOKS_LIKE_ID = re.compile(r"[A-Za-z]+(-[A-Za-z0-9]+)+")
-_SENTENCE_END = re.compile(r"(?<=[.:?!])\s+(?=[A-Z`\[*])")
-_CODE = re.compile(r"`[^`]*`")
-_ID = re.compile(r"\b[A-Z]+-[A-Z0-9]+-[0-9]+\b")
-_RANGE = re.compile(r"\b([A-Z]+-[A-Z0-9]+)-([0-9]+)\s+to\s+([A-Z]+-[A-Z0-9]+)-([0-9]+)\b")
-_CITED = re.compile(r"^\W*\bSpec:((?:.*\S.*\n?)*)", re.MULTILINE)  # up to an empty line
+_RELEASE = re.compile(r"^## ([0-9]+\.[0-9]+)\b", re.MULTILINE)
 
 
 @frozen
-class Place:
-    """A line of a file."""
+class Mutant:
+    """A broken implementation that tests have to kill.
 
-    path: str
-    line: int
+    Attributes:
+        entry: Its fields: `id`, `breaks`, `file`, `old`, `new`, `killed_by`.
+        found: How often `old` stands in `file`.
+    """
 
-    def __str__(self) -> str:
-        return f"{self.path}:{self.line}"
-
-
-@frozen
-class Requirement:
-    """A paragraph of the prose that starts with an id: the id and its normative first sentence."""
-
-    id: str
-    text: str
-    place: Place
-
-
-@frozen
-class Sentence:
-    """Any other sentence of the prose."""
-
-    text: str
-    place: Place
-
-
-@frozen
-class Entry:
-    """One entry of the registry, with all its fields as they were written."""
-
-    fields: dict[str, Any]
-    place: Place
+    entry: Entry
+    found: int
 
     @property
-    def id(self) -> str:
-        """The id; empty if there is none."""
-        return str(self.fields.get("id", ""))
+    def breaks(self) -> list[str]:
+        """The ids of the requirements that it breaks."""
+        ids = self.entry.fields.get("breaks")
+        return [str(one) for one in ids] if isinstance(ids, list) else []
 
 
 @frozen
-class Citation:
-    """A place that names a requirement; `is_test` if it shows the requirement rather than mentions it."""
+class Policy:
+    """What the catalog of mutants says about itself.
 
-    id: str
-    place: Place
-    is_test: bool
-    name: str = ""
+    Attributes:
+        enforced: Whether a MUST without a mutant is a breach.
+        without: Requirement -> the reason why no mutant can break it.
+    """
+
+    enforced: bool = False
+    without: dict[str, str] = field(factory=dict)
 
 
 @frozen
@@ -98,17 +68,51 @@ class Specification:
 
     Attributes:
         areas: Prose file name -> area, from the table of `spec/README.md`.
+        version: The current version, such as `1.0`.
+        releases: The versions that `spec/CHANGELOG.md` has a section for.
+        labels: The ids of vectors and examples, which have the form of a requirement's.
+        parts: Name of a part that is still to be built -> one sentence.
+        verdicts: Port -> requirement -> `cases` and `verdict` of the last full run.
+        trace_page: The text of the page that `tenuto spec trace` writes; empty if there is none.
     """
 
     areas: dict[str, str]
-    requirements: list[Requirement] = field(factory=list)
-    sentences: list[Sentence] = field(factory=list)
-    entries: list[Entry] = field(factory=list)
-    citations: list[Citation] = field(factory=list)
+    version: str
+    releases: list[str]
+    requirements: list[Requirement]
+    sentences: list[Sentence]
+    headings: list[Heading]
+    examples: list[Example]
+    entries: list[Entry]
+    citations: list[Citation]
+    references: list[Citation]
+    labels: set[str]
+    parts: dict[str, Any]
+    mutants: list[Mutant]
+    policy: Policy
+    verdicts: dict[str, dict[str, dict[str, Any]]]
+    trace_page: str
+
+    @cached_property
+    def _tests(self) -> dict[str, list[Citation]]:
+        tests: dict[str, list[Citation]] = {}
+        for citation in self.citations:
+            if citation.is_test:
+                tests.setdefault(citation.id, []).append(citation)
+        return tests
 
     def tests_of(self, requirement_id: str) -> list[Citation]:
         """Returns the tests that show a requirement."""
-        return [citation for citation in self.citations if citation.is_test and citation.id == requirement_id]
+        return self._tests.get(requirement_id, [])
+
+    def mutants_of(self, requirement_id: str) -> list[Mutant]:
+        """Returns the mutants that break a requirement."""
+        return [mutant for mutant in self.mutants if requirement_id in mutant.breaks]
+
+    def needs_mutant(self, entry: Entry) -> bool:
+        """Whether an entry is a MUST of a scored profile that nothing excuses from having a mutant."""
+        excused = {"excluded", "pending"} & entry.fields.keys() or entry.id in self.policy.without
+        return entry.binding and entry.fields.get("profile") in PROFILE_INCLUDES and not excused
 
 
 def load(root: Path) -> Specification:
@@ -116,126 +120,56 @@ def load(root: Path) -> Specification:
 
     Raises:
         OSError: A file of the specification is missing.
-        yaml.YAMLError: The registry or a sidecar is no YAML.
+        yaml.YAMLError: The registry, a sidecar or a list is no YAML.
     """
     readme = (root / "spec" / "README.md").read_text()
-    found = Specification(dict(_AREA_ROW.findall(readme)))
-    for path in sorted((root / _PROSE).glob("*.md")):
-        for item in _prose(path.read_text(), path.relative_to(root).as_posix()):
-            if isinstance(item, Requirement):
-                found.requirements.append(item)
-            else:
-                found.sentences.append(item)
-    found.entries.extend(_entries((root / REGISTRY).read_text()))
-    found.citations.extend(_citations(root))
-    return found
+    prose = [one for path in sorted((root / _PROSE).glob("*.md")) for one in parse(path.read_text(), _name(path, root))]
+    examples = [one for one in prose if isinstance(one, Example)]
+    vectors = {path.stem for path in (root / _PROSE / "vectors").rglob("*.yaml")}
+    return Specification(
+        areas=dict(_AREA_ROW.findall(readme)),
+        version=(root / "spec" / "VERSION").read_text().strip(),
+        releases=_RELEASE.findall(_text(root / "spec" / "CHANGELOG.md")),
+        requirements=[one for one in prose if isinstance(one, Requirement)],
+        sentences=[one for one in prose if isinstance(one, Sentence)],
+        headings=[one for one in prose if isinstance(one, Heading)],
+        examples=examples,
+        entries=entries((root / REGISTRY).read_text(), REGISTRY),
+        citations=list(citations(root)),
+        references=list(references(root)),
+        labels=vectors | {one.id for one in examples},
+        parts=safe_load(_text(root / PARTS)) or {},
+        mutants=_mutants(root),
+        policy=_policy(root / MUTANTS / _POLICY),
+        verdicts={
+            path.parent.name: json.loads(path.read_text()) for path in sorted(root.glob("ports/*/verdicts.json"))
+        },
+        trace_page=_text(root / TRACE_PAGE),
+    )
 
 
-def first_sentence(paragraph: str) -> str:
-    """Returns the text up to the first period that is followed by a space; periods inside code do not count."""
-    end = _CODE.sub(lambda code: "x" * len(code[0]), paragraph).find(". ")
-    return paragraph if end < 0 else paragraph[: end + 1]
+def _name(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix()
 
 
-def _prose(text: str, path: str) -> Iterator[Requirement | Sentence]:
-    for line, paragraph in _paragraphs(text):
-        place = Place(path, line)
-        bold, rest = _BOLD_START.match(paragraph), paragraph
-        if bold and _LOOKS_LIKE_ID.fullmatch(bold[1]):
-            body = paragraph[bold.end() :]
-            normative = first_sentence(body)
-            yield Requirement(bold[1], normative, place)
-            rest = body[len(normative) :].strip()
-        for sentence in _SENTENCE_END.split(rest):
-            if sentence:
-                yield Sentence(sentence, place)
+def _text(path: Path) -> str:
+    """Returns the text of a file that need not be there."""
+    return path.read_text() if path.is_file() else ""
 
 
-def _paragraphs(text: str) -> Iterator[tuple[int, str]]:
-    """Yields each paragraph, table row and list item on one line, with its line number; code blocks are left out."""
-    lines: list[str] = []
-    start = 0
-    fenced = False
-    for number, line in enumerate([*text.splitlines(), ""], start=1):
-        fence = line.lstrip().startswith("```")
-        alone = line.startswith(("|", "#"))
-        if (not line.strip() or fence or alone or fenced) and lines:
-            yield start, " ".join(lines)
-            lines = []
-        if fence:
-            fenced = not fenced
-        elif alone and not fenced:
-            yield number, line
-        elif line.strip() and not fenced:
-            start = start if lines else number
-            lines.append(line.strip())
+def _mutants(root: Path) -> list[Mutant]:
+    paths = [path for path in sorted((root / MUTANTS).glob("*.yaml")) if path.name != _POLICY]
+    found = [entry for path in paths for entry in entries(path.read_text(), _name(path, root))]
+    return [Mutant(entry, _count(root, entry.fields)) for entry in found]
 
 
-def _entries(text: str) -> Iterator[Entry]:
-    root = yaml.compose(text, Loader=yaml.SafeLoader)
-    nodes = root.value if isinstance(root, yaml.SequenceNode) else []
-    for node, fields in zip(nodes, yaml.safe_load(text) or [], strict=True):
-        yield Entry(
-            fields if isinstance(fields, dict) else {"id": str(fields)}, Place(REGISTRY, node.start_mark.line + 1)
-        )
+def _count(root: Path, fields: dict[str, Any]) -> int:
+    old, file = fields.get("old"), fields.get("file")
+    if not (isinstance(old, str) and old and isinstance(file, str) and file):
+        return 0
+    return _text(root / file).count(old)
 
 
-def _citations(root: Path) -> Iterator[Citation]:
-    for folder in _CODE_FOLDERS:
-        for path in _files(root / folder):
-            relative = path.relative_to(root).as_posix()
-            if path.suffix == ".py":
-                tree = ast.parse(path.read_text())
-                yield from _docstring_citations(tree, relative)
-                if path.name.startswith("test_"):
-                    yield from _marks(tree, relative)
-            elif path.suffix == ".mojo":
-                yield from _cited(path.read_text(), relative, 1)
-    for path in sorted((root / "spec").glob("v*/vectors/**/*.yaml")):
-        yield from _sidecar(path, path.relative_to(root).as_posix())
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for parent, folders, names in os.walk(folder):  # does not follow the links under src
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _SKIPPED_FOLDERS)
-        yield from (Path(parent, name) for name in sorted(names))
-
-
-def _cited(text: str, path: str, first_line: int) -> Iterator[Citation]:
-    for found in _CITED.finditer(text):
-        place = Place(path, first_line + text.count("\n", 0, found.start(1)))
-        ids = dict.fromkeys(_ID.findall(found[1]))
-        for topic, first, last_topic, last in _RANGE.findall(found[1]):
-            inside = range(int(first), int(last) + 1) if topic == last_topic else ()
-            ids.update(dict.fromkeys(f"{topic}-{number:0{len(first)}}" for number in inside))
-        yield from (Citation(one, place, is_test=False) for one in ids)
-
-
-def _docstring_citations(tree: ast.Module, path: str) -> Iterator[Citation]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            text = ast.get_docstring(node, clean=False)
-            if text:
-                yield from _cited(text, path, node.body[0].lineno)
-
-
-def _marks(tree: ast.Module, path: str) -> Iterator[Citation]:
-    """Finds `pytest.mark.req(...)` as a decorator, in `pytestmark`, and in `marks=` of parameters."""
-    names = {id(mark): node for node in ast.walk(tree) for mark in getattr(node, "decorator_list", [])}
-    for node in ast.walk(tree):
-        if not (isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.req"):
-            continue
-        test = getattr(names.get(id(node)), "name", "")
-        for argument in node.args:
-            named = isinstance(argument, ast.Constant) and isinstance(argument.value, str)
-            one = str(argument.value) if named and isinstance(argument, ast.Constant) else ast.unparse(argument)
-            yield Citation(one, Place(path, argument.lineno), is_test=True, name=test)
-
-
-def _sidecar(path: Path, relative: str) -> Iterator[Citation]:
-    text = path.read_text()
-    fields = yaml.safe_load(text)
-    if isinstance(fields, dict):
-        for one in map(str, fields.get("req") or ()):
-            line = text[: max(text.find(one), 0)].count("\n") + 1
-            yield Citation(one, Place(relative, line), is_test=True, name=str(fields.get("id", path.stem)))
+def _policy(path: Path) -> Policy:
+    fields = safe_load(_text(path)) or {}
+    return Policy(fields.get("enforced") is True, dict(fields.get("without") or {}))

@@ -6,6 +6,8 @@ Codes and phases are words of the specification; message texts are not. A messag
 
 from __future__ import annotations
 
+from tenuto.reference.codes import PHASES_OF
+
 __all__ = ["CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"]
 
 
@@ -18,10 +20,17 @@ class TenutoError(Exception):
         phase: Where it was noticed: `open`, `head`, `framing`, `segment`, `encode`, `io`, `config`,
             `restore` or `train`.
 
-    Spec: CKPT-READ-005.
+    Raises:
+        ValueError: The specification has no such code, or not in this phase. A code of one's own starts with `x_`.
+
+    Spec: CKPT-READ-005, ERR-CODE-001, GEN-NAME-001.
     """
 
     def __init__(self, code: str, message: str, *, phase: str) -> None:
+        phases = PHASES_OF.get(code, (phase,) if code.startswith("x_") else ())
+        if phase not in phases:
+            known = f"phase {' or '.join(phases)}" if phases else "a code of the specification, or x_..."
+            raise ValueError(f"error {code!r} in phase {phase!r}; expected {known}")
         super().__init__(f"{message} [{code}]")
         self.message = message
         self.code = code

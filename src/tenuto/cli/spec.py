@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tenuto.cli.interfaces import interface_breaches, interface_items
+from tenuto.cli.interfaces import register as register_interfaces
+from tenuto.cli.specification import Root, default_root, load
+from tenuto.cli.trace import register as register_trace
 
 if TYPE_CHECKING:
     from tenuto.conformance_tests.registry import Specification
@@ -14,37 +19,48 @@ __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True, help="Check the specification, or look up one of its requirements.")
 
-_Root = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="A checkout; without it the one that this program was started from.")
-]
+register_trace(app)
+register_interfaces(app)
 
 
 @app.command()
 def lint(
-    root: _Root = None,
+    root: Root = None,
     fix_pending: Annotated[
         bool, typer.Option("--fix-pending", help="First remove `pending` from entries that have a test now.")
     ] = False,
+    sync: Annotated[
+        bool, typer.Option("--sync", help="First write the texts and levels of the prose into the registry.")
+    ] = False,
+    add_missing: Annotated[
+        bool, typer.Option("--add-missing", help="First add a skeleton for each requirement without an entry.")
+    ] = False,
+    pending: Annotated[
+        bool, typer.Option("--pending", help="Name every MUST without a test, under the part that it waits for.")
+    ] = False,
+    excluded: Annotated[
+        bool, typer.Option("--excluded", help="Name every requirement that cannot be seen, with the reason.")
+    ] = False,
 ) -> None:
-    """Check prose, registry and tests against each other: one line per breach, exit code 1 if there is any.
+    """Check prose, registry, interfaces, code and tests against each other: one line per breach, exit code 1 if any.
 
     Example: tenuto spec lint --fix-pending
     """
-    from tenuto.conformance_tests import spec_lint  # noqa: PLC0415 - yaml is needed by these commands only
-    from tenuto.conformance_tests.registry import REGISTRY  # noqa: PLC0415 - as above
+    root = root or default_root()
+    specification = load(root)
+    from tenuto.conformance_tests import counts, spec_lint  # noqa: PLC0415 - need yaml, which `load` looked for
 
-    root = root or _default_root()
-    specification = _load(root)
-    stale = spec_lint.stale_pending(specification) if fix_pending else set()
-    if stale:
-        registry = root / REGISTRY
-        registry.write_text(spec_lint.without_pending(registry.read_text(), stale))
-        typer.echo(f"removed `pending` from {len(stale)}: {', '.join(sorted(stale))}")
-        specification = _load(root)
-    breaches = spec_lint.lint(specification)
+    if fix_pending or sync or add_missing:
+        _write_registry(root, specification, fix_pending=fix_pending, sync=sync, add_missing=add_missing)
+        specification = load(root)
+    of_interfaces, told = interface_breaches(root)
+    breaches = [*map(str, spec_lint.lint(specification)), *of_interfaces]
     for breach in breaches:
-        typer.echo(str(breach))
-    _print_summary(spec_lint.summary(specification), len(breaches))
+        typer.echo(breach)
+    for line in counts.summary(specification, pending=pending, excluded=excluded):
+        typer.echo(line)
+    typer.echo(told)
+    typer.echo(f"{len(breaches)} breaches" if breaches else "no breaches")
     if breaches:
         raise typer.Exit(1)
 
@@ -52,13 +68,14 @@ def lint(
 @app.command()
 def show(
     clause: Annotated[str, typer.Argument(help="The id of a requirement, such as CKPT-SEG-003.")],
-    root: _Root = None,
+    root: Root = None,
 ) -> None:
-    """Print a requirement: its text, level and profile, how it is observed, and which tests show it.
+    """Print a requirement: explanation, how it is observed, interface items, mutants, and the tests that show it.
 
     Example: tenuto spec show CKPT-CANON-006
     """
-    specification = _load(root or _default_root())
+    root = root or default_root()
+    specification = load(root)
     wanted = clause.upper()
     entry = next((entry for entry in specification.entries if entry.id == wanted), None)
     if entry is None:
@@ -66,42 +83,40 @@ def show(
         near = [other.id for other in specification.entries if topic and other.id.startswith(topic)]
         typer.echo(f"{clause}: no such requirement{'; there are ' + ', '.join(near) if near else ''}", err=True)
         raise typer.Exit(1)
-    prose = next((str(one.place) for one in specification.requirements if one.id == wanted), "not in the prose")
-    typer.echo(f"{wanted}  {prose}\n\n{entry.fields.get('text', '')}\n")
-    for name in ("level", "profile", "since", "observe", "excluded", "pending"):
+    one = next((one for one in specification.requirements if one.id == wanted), None)
+    typer.echo(f"{wanted}  {one.place if one else 'not in the prose'}\n\n{entry.fields.get('text', '')}\n")
+    if one and one.explanation:
+        typer.echo(f"{one.explanation}\n")
+    for name in ("level", "profile", "since", "observe", "excluded", "pending", "retired", "reason"):
         if name in entry.fields:
             typer.echo(f"{name + ':':10}{entry.fields[name]}")
-    tests = specification.tests_of(wanted)
+    items = interface_items(root, wanted)
+    typer.echo(f"{'items:':10}{len(items) or 'none'}")
+    for item in items:
+        typer.echo(f"  {item}")
+    mutants, tests = specification.mutants_of(wanted), specification.tests_of(wanted)
+    typer.echo(f"{'mutants:':10}{', '.join(mutant.entry.id for mutant in mutants) or 'none'}")
     typer.echo(f"{'tests:':10}{len(tests) or 'none'}")
     for test in tests:
         typer.echo(f"  {test.place} {test.name}".rstrip())
 
 
-def _default_root() -> Path:
-    """The folder that holds `spec/`: the checkout of an editable install, or the package of an installed one."""
-    import tenuto  # noqa: PLC0415 - not needed where --root is given
+def _write_registry(
+    root: Path, specification: Specification, *, fix_pending: bool, sync: bool, add_missing: bool
+) -> None:
+    from tenuto.conformance_tests import registry_text  # noqa: PLC0415 - needs yaml, which `load` looked for
+    from tenuto.conformance_tests.registry import REGISTRY  # noqa: PLC0415 - as above
 
-    return (Path(str(tenuto.__file__)).parent / "spec").resolve().parent
-
-
-def _load(root: Path) -> Specification:
-    try:
-        from tenuto.conformance_tests import registry  # noqa: PLC0415 - needs yaml, which an extra installs
-    except ModuleNotFoundError as error:
-        typer.echo(f"{error.name} is not installed; run: pip install 'tenuto[conformance]'", err=True)
-        raise typer.Exit(2) from error
-    try:
-        return registry.load(root)
-    except FileNotFoundError as error:
-        typer.echo(f"{error.filename}: no such file; expected a specification under {root}", err=True)
-        raise typer.Exit(2) from error
-
-
-def _print_summary(counts: dict[str, Any], breaches: int) -> None:
-    for area, levels in counts["areas"].items():
-        told = ", ".join(f"{count} {level}" for level, count in sorted(levels.items()))
-        typer.echo(f"{area:6}{sum(levels.values()):4}  {told}")
-    pending = ", ".join(f"{part} {count}" for part, count in sorted(counts["pending"].items())) or "none"
-    typer.echo(f"{counts['requirements']} requirements: {counts['tested']} tested, {counts['excluded']} excluded")
-    typer.echo(f"pending: {pending}")
-    typer.echo(f"{breaches} breaches" if breaches else "no breaches")
+    text = (root / REGISTRY).read_text()
+    told: dict[str, list[str]] = {}
+    if fix_pending:
+        stale = registry_text.stale_pending(specification)
+        text, told["removed `pending` from"] = registry_text.without_pending(text, stale), sorted(stale)
+    if sync:
+        text, told["took the prose into"] = registry_text.with_prose(text, specification)
+    if add_missing:
+        text, told["added a skeleton for"] = registry_text.with_missing(text, specification)
+    (root / REGISTRY).write_text(text)
+    for what, ids in told.items():
+        if ids:
+            typer.echo(f"{what} {len(ids)}: {', '.join(ids)}")
