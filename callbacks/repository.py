@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any, Final, Literal
 
 from attrs import astuple, evolve, frozen
 
@@ -99,7 +100,7 @@ class Repository:
         self._found.update({file.name: file for file in ledger.damaged})
         # What `latest.ckpt` has to lead to: never an emergency save.
         parents = (entry for entry in ledger.entries if entry.checkpoint_id == run.parent)
-        self._newest = next((_state(entry) for entry in parents if not naming.is_emergency(entry.name)), None)
+        self._newest = next((entry.position for entry in parents if not naming.is_emergency(entry.name)), None)
 
     def write(self, job: SaveJob) -> SaveOutcome:
         """Writes a checkpoint, names it, and only then deletes; nothing is deleted if a second name fails.
@@ -110,11 +111,11 @@ class Repository:
         Spec: CPC-WHEN-005, CPC-ERR-006, CPC-ERR-007, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
-        self._free(first, job.progress)
+        self._free(first, job)
         path = self._store.save(first, job.document)
         self._found[first] = self._entry(first)
         if job.moves_latest:
-            self._newest = job.progress.epoch, job.progress.global_step
+            self._newest = astuple(job.progress)
         names, problem = [first], None
         for name, kind in self._second_names(job, others):
             try:  # one that fails keeps none of the others from being made (CPC-ERR-007)
@@ -152,21 +153,22 @@ class Repository:
 
         Spec: CPC-NAME-006.
         """
-        lost = [name for name, state in best.items() if not self._lead(name, state, "link")]
+        lost = [name for name, state in best.items() if not self._lead(name, partial(_has_state, state), "link")]
         if self._newest is not None and self._latest != "none":
-            self._lead(naming.LATEST, self._newest, _KINDS[self._latest])
+            self._lead(naming.LATEST, partial(_has_position, self._newest), _KINDS[self._latest])
         return lost
 
-    def _lead(self, name: str, state: tuple[int, int], kind: _Kind) -> bool:
-        """Makes a name lead to a state of this run, unless it does."""
+    def _lead(self, name: str, fits: Callable[[Entry], bool], kind: _Kind) -> bool:
+        """Makes a name lead to a state of this run, unless it does; of several that fit, to that of an epoch's end."""
         present = self._found.get(name)
-        if isinstance(present, Entry) and _state(present) == state:
+        if isinstance(present, Entry) and fits(present):
             return True
         own = (entry for entry in self._entries() if entry.run_id == self._run.run_id and entry.name != name)
         counting = (entry for entry in own if not self._run.has_superseded(entry.attempt, entry.position))
-        source = next((entry for entry in counting if _state(entry) == state and entry.is_full), None)
-        if source is None:
+        fitting = [entry for entry in counting if fits(entry) and entry.is_full]
+        if not fitting:
             return False
+        source = min(fitting, key=lambda entry: entry.position)  # an open window has the step of the epoch before it
         self._store.add_name(source.name, name, kind=kind)
         self._found[name] = evolve(source, name=name)
         return True
@@ -177,7 +179,7 @@ class Repository:
     def _entry(self, name: str) -> Entry:
         return read_entry(self._store.folder, name, self._store.ops)
 
-    def _free(self, name: str, progress: Progress) -> None:
+    def _free(self, name: str, job: SaveJob) -> None:
         """Spec: TR-RES-008, STORE-NAME-003."""
         occupant = self._found.get(name)
         if occupant is None or naming.is_best(name):
@@ -185,8 +187,8 @@ class Repository:
         if isinstance(occupant, Entry) and occupant.run_id == self._run.run_id:
             is_own = occupant.attempt == self._run.attempt
             # Interrupted again before anything was trained: the same state, under the same name.
-            is_same = occupant.position == astuple(progress) and occupant.checkpoint_id == self._run.parent
-            if is_own or is_same:
+            is_same = occupant.position == astuple(job.progress) and occupant.checkpoint_id == self._run.parent
+            if is_own or (is_same and _is_exact(job.document)):
                 return
         aside = self._aside(name, occupant)
         self._store.rename(name, aside)
@@ -221,9 +223,18 @@ class Repository:
         return tuple(DeletedCheckpoint(self._store.path(name)) for name in names)
 
 
-def _state(entry: Entry) -> tuple[int, int]:
+def _is_exact(document: Document) -> bool:
+    metadata: Any = document.head["metadata"]
+    return metadata["exact"] is True
+
+
+def _has_state(state: tuple[int, int], entry: Entry) -> bool:
     epoch, _, step = entry.position
-    return epoch, step
+    return (epoch, step) == state
+
+
+def _has_position(position: tuple[int, int, int], entry: Entry) -> bool:
+    return entry.position == position
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -221,3 +221,32 @@ def test_a_file_says_which_value_caused_it(tmp_path):
 def test_a_file_that_no_value_caused_has_no_trigger(tmp_path):
     small(saving(tmp_path, save_best=False), max_epochs=1).fit()
     assert "trigger" not in heads(tmp_path)["latest.ckpt"]["metadata"]["origin"]
+
+
+@pytest.mark.req("CPC-CALL-008", "TR-STATE-021")
+def test_a_manual_save_inside_a_hook_is_not_exact(tmp_path):
+    saver = saving(tmp_path, save_best=False, save_on_train_end=False, save_frequency=None)
+    observer = Recorder()
+    trainer = small(observer, saver, max_epochs=1)
+
+    def save(context):
+        if context.progress.batch_in_epoch == 1:
+            saver.save_checkpoint(trainer)
+
+    observer.act["on_batch_end"] = save
+    trainer.fit()
+    metadata = heads(tmp_path)["checkpoint_epoch_0000_step_00000001.ckpt"]["metadata"]
+    assert (metadata["exact"], metadata["progress"]["batch_in_epoch"]) == (False, 1)
+    assert saver.save_checkpoint(trainer) == str(tmp_path / "checkpoint_epoch_0001.ckpt")
+    assert heads(tmp_path)["checkpoint_epoch_0001.ckpt"]["metadata"]["exact"] is True
+
+
+@pytest.mark.req("CB-ORDER-006")
+def test_the_callback_that_saves_is_the_last_of_its_phase(tmp_path):
+    log = []
+    late = Recorder(log, "late")
+    late.phase = "checkpoint"
+    late.state_dict = lambda: {"calls": len(log)}
+    small(saving(tmp_path, save_best=False), late, max_epochs=1).fit()
+    calls = next(number for number, (hook, *_) in enumerate(log, 1) if hook == "on_epoch_end")
+    assert heads(tmp_path)["checkpoint_epoch_0001.ckpt"]["callback_state"]["Recorder"] == {"calls": calls}

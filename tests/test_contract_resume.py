@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from recorder import Recorder, heads, refusal, rewrite, saving, set_in, small
 
-from tenuto.reference.errors import RestoreError
+from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.errors import RestoreError, TrainingInterrupted
 
 
 @pytest.mark.req("TR-REST-014", "TR-STATE-020")
@@ -168,3 +171,34 @@ def test_what_was_counted_when_a_hook_failed(tmp_path, hook, name):
         "batch_in_epoch": progress.batch_in_epoch,
     }
     assert (exact, head["metadata"]["exact"]) == (False, False)
+
+
+@pytest.mark.req("TR-REST-017")
+def test_after_an_inexact_restore_the_next_boundary_is_exact_again(finished_run, tmp_path):
+    rewrite(finished_run / "latest.ckpt", set_in("metadata", "exact", to=False), "odd.ckpt")
+    trainer = small(saving(tmp_path / "new", save_best=False), max_epochs=3)
+    report = trainer.restore_state(read_checkpoint(finished_run / "odd.ckpt"))
+    assert report.exact is False
+    assert trainer.capture_state().head["metadata"]["exact"] is False
+    trainer.fit()
+    assert heads(tmp_path / "new")["checkpoint_epoch_0003.ckpt"]["metadata"]["exact"] is True
+
+
+@pytest.mark.req("TR-RES-008")
+def test_an_inexact_state_never_takes_the_place_of_the_exact_one_resumed_from(tmp_path):
+    def stop(_):
+        signal.raise_signal(signal.SIGTERM)
+
+    with pytest.raises(TrainingInterrupted):
+        small(Recorder(on_batch_end=stop), saving(tmp_path, save_best=False)).fit()
+    name = "emergency_epoch_0000_step_00000001"
+    whole = (tmp_path / f"{name}.ckpt").read_bytes()
+
+    def fail(_):
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        small(Recorder(on_batch_start=fail), saving(tmp_path, save_best=False)).fit("auto")
+    assert (tmp_path / f"{name}_attempt1.ckpt").read_bytes() == whole
+    assert heads(tmp_path)[f"{name}.ckpt"]["metadata"]["exact"] is False
+    assert small(saving(tmp_path, save_best=False)).fit("auto").progress.epoch == 2

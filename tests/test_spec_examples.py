@@ -39,7 +39,9 @@ FLOOR = {
 STATED_CELLS = {"due": 2, "best": 1, "list": 2, "name": 1, "keep": 1, "newest": 1, "step": 2}  # the last ones of a row
 # What each example shows, as it says behind `req=`: written out here for the linter, which reads the marks of tests.
 SHOWN = {
-    "EX-CB-001": pytest.mark.req("CB-HOOK-007", "CB-HOOK-009", "CB-HOOK-013", "CB-ORDER-001", "CB-ORDER-005"),
+    "EX-CB-001": pytest.mark.req(
+        "CB-HOOK-007", "CB-HOOK-009", "CB-HOOK-013", "CB-ORDER-001", "CB-ORDER-005", "CB-ORDER-006"
+    ),
     "EX-CB-002": pytest.mark.req("TR-LOOP-001", "TR-LOOP-010", "TR-LOOP-011", "RW-ACC-001"),
     "EX-CB-003": pytest.mark.req("CB-HOOK-007", "CB-STOP-001", "CB-STOP-002"),
     "EX-CB-004": pytest.mark.req("CB-STOP-001", "CB-STOP-003"),

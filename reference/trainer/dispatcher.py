@@ -26,12 +26,12 @@ class Dispatcher:
     Raises:
         ConfigError: `duplicate_state_key` or `several_checkpoint_callbacks`.
 
-    Spec: CB-ORDER-001, CB-ORDER-004, CB-STATE-002.
+    Spec: CB-ORDER-001, CB-ORDER-004 to CB-ORDER-006, CB-STATE-002.
     """
 
     def __init__(self, listeners: Sequence[Listener]) -> None:
-        # The sort is stable: within a phase the order of registration stays.
-        ordered = sorted(listeners, key=lambda listener: listener.phase != "observe")
+        # The sort is stable: within a phase the order of registration stays. Who saves is the last of all.
+        ordered = sorted(listeners, key=lambda one: (one.phase != "observe", one.checkpoint_folder is not None))
         self.listeners: tuple[Listener, ...] = tuple(ordered)
         self._methods: dict[Hook, tuple[_Method, ...]] = {
             hook: tuple(getattr(listener, hook.value) for listener in ordered if listener.handles(hook))

@@ -6,18 +6,18 @@ import logging
 import os
 import time
 from collections.abc import Sequence
-from copy import deepcopy
 from typing import Any
 
 from attrs import evolve
 
 from tenuto.reference.checkpoint.tree import Document, Tree
-from tenuto.reference.errors import ConfigError, RestoreError, TrainingInterrupted
+from tenuto.reference.errors import ConfigError, TrainingInterrupted
 from tenuto.reference.events import contexts
 from tenuto.reference.events.contexts import Context, Progress, RunIdentity
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Listener
 from tenuto.reference.trainer import state as states
+from tenuto.reference.trainer.boundary import Boundary
 from tenuto.reference.trainer.dispatcher import Dispatcher
 from tenuto.reference.trainer.metrics import MetricBook, flatten
 from tenuto.reference.trainer.reports import RestoreReport, TrainResult
@@ -36,27 +36,28 @@ class Trainer:
     Args:
         workload: What is trained. Borrowed: its objects are updated in place.
         max_epochs: How many epochs the run is to have, at least 1.
+        validate_every: Validation after every so many epochs, at least 1.
         callbacks: In the order in which they are called; checkpointing ones run after the others.
 
     Raises:
         ConfigError: `invalid_setting`.
 
-    Spec: TR-LOOP-001, TR-LOOP-004, CB-ORDER-001, CB-ORDER-002.
+    Spec: TR-SET-001, TR-LOOP-001, TR-LOOP-004, CB-ORDER-001, CB-ORDER-002.
     """
 
-    def __init__(self, workload: Workload, *, max_epochs: int, callbacks: Sequence[Listener] = ()) -> None:
-        if not isinstance(max_epochs, int) or isinstance(max_epochs, bool) or max_epochs < 1:
-            raise ConfigError("invalid_setting", f"max_epochs: {max_epochs!r}; expected a whole number of at least 1")
+    def __init__(
+        self, workload: Workload, *, max_epochs: int, validate_every: int = 1, callbacks: Sequence[Listener] = ()
+    ) -> None:
+        for name, value in (("max_epochs", max_epochs), ("validate_every", validate_every)):
+            if type(value) is not int or value < 1:
+                raise ConfigError("invalid_setting", f"{name}: {value!r}; expected a whole number of at least 1")
         self.workload = workload
-        self.max_epochs = max_epochs
-        self.progress = Progress()
-        self.metrics = MetricBook()
-        self.run = new_run()
+        self.max_epochs, self.validate_every = max_epochs, validate_every
+        self.progress, self.metrics, self.run = Progress(), MetricBook(), new_run()
         self._dispatcher = Dispatcher(callbacks)
-        self._copies_generators = any(listener.saves_on_exception for listener in callbacks)
-        self._between_batches = True
-        self._in_hook = self._failed_in_hook = False
-        self._boundary: dict[str, Tree] | None = None  # the states of the callbacks as of the last boundary
+        copies = any(listener.saves_on_exception for listener in callbacks)
+        self._boundary = Boundary(workload, self._dispatcher, copies=copies)
+        self._may_stop = True
         self._restored: RunIdentity | None = None
         self._stop_reason: str | None = None
         self._started = time.monotonic()
@@ -113,29 +114,29 @@ class Trainer:
         Raises:
             RestoreError: `not_resumable`, or `state_mismatch` with every mismatch. Nothing has changed then.
 
-        Spec: TR-REST-001 to TR-REST-004, TR-RES-010.
+        Spec: TR-REST-001 to TR-REST-004, TR-REST-007, TR-REST-014, TR-RES-010.
         """
         return self._restore(state, identity_after(state, self.checkpoint_folder))
 
     def _restore(self, state: Document, run: RunIdentity) -> RestoreReport:
-        mismatches = states.check_resumable(state, self.workload.architecture()["fingerprint"])
-        part = states.workload_state_of(state)
-        mismatches += self.workload.mismatches(part) + self.workload.config_mismatches(states.config_of(state))
+        mismatches = states.check_resumable(state, self.workload.architecture()["fingerprint"], self.validate_every)
+        part, progress = states.workload_state_of(state), states.progress_of(state)
+        mismatches += self.workload.mismatches(part, progress)
+        mismatches += self.workload.config_mismatches(states.config_of(state))
         if mismatches:
-            message = f"saved state: {len(mismatches)} mismatches; expected none"
-            raise RestoreError("state_mismatch", message, tuple(mismatches))
+            raise states.mismatch_error(mismatches)
         head: Any = state.head
-        metrics = MetricBook()
-        metrics.restore(head["metadata"]["metrics"], head["trainer_state"]["sums"])
-        progress = states.progress_of(state)
+        metrics = states.metrics_of(state)
         undo = self._dispatcher.restore(head["callback_state"])
         try:
             self.workload.restore(part)
         except BaseException:
             undo()
             raise
-        self.metrics, self.progress, self._restored, self._between_batches = metrics, progress, run, True
-        return RestoreReport(progress, head["metadata"]["exact"], self._dispatcher.unmatched(head["callback_state"]))
+        exact = head["metadata"]["exact"]
+        self.metrics, self.progress, self._restored = metrics, progress, run
+        self._boundary.restored(exact=exact)
+        return RestoreReport(progress, exact, self._dispatcher.unmatched(head["callback_state"]))
 
     def capture_state(
         self,
@@ -147,33 +148,40 @@ class Trainer:
     ) -> Document:
         """Takes the state of the last consistent boundary; see `Capture` for the arguments.
 
-        Spec: TR-STATE-001 to TR-STATE-004, TR-LOOP-004, STORE-SAVE-001.
+        Inside a hook it is not exact: callbacks that have not had the hook yet miss it.
+
+        Spec: TR-STATE-001 to TR-STATE-004, TR-STATE-015, CPC-CALL-008.
         """
-        values, sums = self.metrics.capture()
+        is_exact = self._boundary.is_exact() and not self._boundary.in_hook
+        return self._capture(reasons=reasons, best=best, trigger=trigger, copy=copy, is_exact=is_exact)
+
+    def _capture(
+        self,
+        *,
+        reasons: tuple[str, ...] = ("manual",),
+        best: dict[str, Tree] | None = None,
+        trigger: dict[str, Tree] | None = None,
+        copy: bool = False,
+        is_exact: bool | None = None,
+    ) -> Document:
         metadata: dict[str, Tree] = {
-            "metrics": values,
             "best": best or {},
-            "config": {**self.workload.config(), "max_epochs": self.max_epochs},
+            "config": {**self.workload.config(), "max_epochs": self.max_epochs, "validate_every": self.validate_every},
             "architecture": self.workload.architecture(),
-            "exact": self._is_exact(),
+            "exact": self._boundary.is_exact() if is_exact is None else is_exact,
             "origin": states.make_origin(self.run, reasons, time.monotonic() - self._started, trigger),
         }
-        copied = None if self._between_batches else self._boundary
-        callback_state = self._dispatcher.capture() if copied is None else copied
+        workload, callback_state = self._boundary.capture(copy=copy)
         return states.build_document(
-            self.workload.capture(at_boundary=not self._between_batches, copy=copy),
-            progress=self.progress,
-            metadata=metadata,
-            callback_state=deepcopy(callback_state) if copy else callback_state,
-            trainer_state={"sums": sums},
+            workload, progress=self.progress, metrics=self.metrics, metadata=metadata, callback_state=callback_state
         )
 
     # -- the loop -----------------------------------------------------------------------------------------------------
 
     def _begin(self, resume: str | os.PathLike[str]) -> None:
         """Decides what this attempt continues from, and continues from it."""
-        self._started, self._stop_reason = time.monotonic(), None
-        self._in_hook = self._failed_in_hook = False
+        self._started, self._stop_reason, self._may_stop = time.monotonic(), None, True
+        self._boundary.begin()
         if self._restored is not None and os.fspath(resume) == "never":
             self.run = self._restored  # `restore_state` was called by hand
             return
@@ -193,10 +201,11 @@ class Trainer:
         while self.progress.epoch < self.max_epochs and self._stop_reason is None:
             self._signals.poll()
             self._run_epoch()
+        self._may_stop = False
         self._dispatch(Hook.TRAIN_END)
 
     def _run_epoch(self) -> None:
-        self._leave_boundary()
+        self._boundary.leave()
         # An epoch that is resumed has started: put together, the events of two attempts are those of one (CB-HOOK-006).
         if self.progress.batch_in_epoch == 0:
             self._dispatch(Hook.EPOCH_START)
@@ -205,11 +214,12 @@ class Trainer:
             self._train_batch(batch)
             if self._stop_reason is not None:
                 return
-            self._leave_boundary()
-        if self.workload.has_validation():
+            self._boundary.leave()
+        is_due = self.workload.has_validation() and (self.progress.epoch + 1) % self.validate_every == 0
+        if is_due:
             self._validate()
         self.metrics.record_means(self.progress.global_step)
-        self.workload.end_epoch(self.metrics.current())
+        self.workload.end_epoch(self.metrics.view, step=self.progress.global_step, validated=is_due)
         self.metrics.forget_batches()  # as late as this: until now the boundary is the last batch
         self._reach(Progress(self.progress.epoch + 1, 0, self.progress.global_step))
         self._dispatch(Hook.EPOCH_END)
@@ -224,9 +234,9 @@ class Trainer:
     def _train_batch(self, batch: Any) -> None:  # noqa: ANN401 - only the workload knows what a batch is
         self._dispatch(Hook.BATCH_START)
         measured = flatten(self.workload.train_on(batch))
-        done, step = self.progress.batch_in_epoch + 1, self.progress.global_step + 1
+        step = self.progress.global_step + int(self.workload.completed_window())
         self.metrics.add_batch(measured, step)
-        self._reach(evolve(self.progress, batch_in_epoch=done, global_step=step))
+        self._reach(evolve(self.progress, batch_in_epoch=self.progress.batch_in_epoch + 1, global_step=step))
         self._dispatch(Hook.BATCH_END)
         self._signals.poll()
 
@@ -237,31 +247,21 @@ class Trainer:
         self._dispatch(Hook.VALIDATION_END)
 
     def _reach(self, progress: Progress) -> None:
-        """A consistent boundary: what is counted and what is learned belong together again."""
         self.progress = progress
-        self.workload.mark_boundary(copy_generators=False)
-        self._between_batches = True
-
-    def _leave_boundary(self) -> None:
-        """From here on hooks and batches move what an emergency save needs as it is now (TR-LOOP-004)."""
-        if self._copies_generators:
-            self.workload.mark_boundary(copy_generators=True)
-            self._boundary = deepcopy(self._dispatcher.capture())
-        self._between_batches = False
+        self._boundary.reach()
 
     # -- failure ------------------------------------------------------------------------------------------------------
 
     def _fail(self, error: BaseException) -> None:
-        self._failed_in_hook = self._in_hook
+        self._may_stop = False
+        self._boundary.fail()
         is_signal = isinstance(error, KeyboardInterrupt | TrainingInterrupted)
-        raised = contexts.ExceptionRaised(**self._facts(), error=error, exact=self._is_exact(), is_signal=is_signal)
+        raised = contexts.ExceptionRaised(
+            **self._facts(), error=error, exact=self._boundary.is_exact(), is_signal=is_signal
+        )
         for failed in self._dispatcher.dispatch_to_all(Hook.EXCEPTION, raised):
             error.add_note(f"and in on_exception: {type(failed).__name__}: {failed}")
             _log.error("in on_exception: %s: %s", type(failed).__name__, failed)
-
-    def _is_exact(self) -> bool:
-        """A hook that failed has left callbacks of its event out: what they missed is in no state (TR-FAIL-007)."""
-        return self.workload.is_exact() and not self._failed_in_hook
 
     def _teardown(self) -> None:
         for failed in self._dispatcher.dispatch_to_all(Hook.TEARDOWN, Context(**self._facts())):
@@ -274,9 +274,8 @@ class Trainer:
             self._call(hook, Context(**self._facts()))
 
     def _call(self, hook: Hook, context: Context) -> None:
-        was_in_hook, self._in_hook = self._in_hook, True
-        self._dispatcher.dispatch(hook, context)
-        self._in_hook = was_in_hook
+        with self._boundary.hook():
+            self._dispatcher.dispatch(hook, context)
 
     def _facts(self) -> dict[str, Any]:
         return {
@@ -284,12 +283,13 @@ class Trainer:
             "metrics": self.metrics.view,
             "run": self.run,
             "request_stop": self._request_stop,
-            "capture": self.capture_state,
+            "capture": self._capture,
             "announce": self._announce,
         }
 
     def _request_stop(self, reason: str) -> None:
-        self._stop_reason = self._stop_reason or reason
+        if self._may_stop:  # none counts once training is over (CB-STOP-005)
+            self._stop_reason = self._stop_reason or reason
 
     def _announce(self, news: contexts.SavedCheckpoint | contexts.DeletedCheckpoint) -> None:
         if isinstance(news, contexts.SavedCheckpoint):

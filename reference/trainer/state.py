@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -11,19 +11,22 @@ from tenuto.reference.checkpoint.constants import FORMAT_VERSION
 from tenuto.reference.checkpoint.tree import Document, Tree
 from tenuto.reference.errors import RestoreError
 from tenuto.reference.events.contexts import Progress, RunIdentity
+from tenuto.reference.trainer.metrics import MetricBook
+from tenuto.reference.trainer.reasons import REASONS
 from tenuto.reference.trainer.workload import WorkloadState
 
 __all__ = [
-    "REASONS",
     "build_document",
     "check_resumable",
     "config_of",
     "make_origin",
+    "metrics_of",
+    "mismatch_error",
     "progress_of",
     "workload_state_of",
 ]
 
-REASONS: Final = ("periodic", "best", "manual", "train_end", "exception", "signal")
+_GRADIENTS: Final = "gradients"
 _PRODUCER: Final[dict[str, Tree]] = {"name": "tenuto", "version": "0.1.0", "language": "Python"}
 
 
@@ -52,21 +55,23 @@ def build_document(
     workload: WorkloadState,
     *,
     progress: Progress,
+    metrics: MetricBook,
     metadata: Mapping[str, Tree],
     callback_state: dict[str, Tree],
-    trainer_state: dict[str, Tree],
 ) -> Document:
     """Assembles a full checkpoint.
 
     Args:
         workload: The parts of the workload.
         progress: Goes into the metadata.
-        metadata: `metrics`, `best`, `config`, `architecture`, `exact` and `origin`.
+        metrics: Values go into the metadata, sums of the epoch in progress into the state of the trainer.
+        metadata: `best`, `config`, `architecture`, `exact` and `origin`.
         callback_state: By state key.
-        trainer_state: Sums of the epoch in progress.
 
-    Spec: TR-STATE-001, TR-STATE-002.
+    Spec: TR-STATE-001, TR-STATE-002, TR-STATE-010.
     """
+    values, sums = metrics.capture()
+    gradients = {} if workload.gradients is None else {_GRADIENTS: workload.gradients}
     position: dict[str, Tree] = {
         "epoch": progress.epoch,
         "global_step": progress.global_step,
@@ -76,19 +81,24 @@ def build_document(
         {
             "version": FORMAT_VERSION,
             "requires": [],
-            "metadata": {**metadata, "progress": position, "kind": "full"},
+            "metadata": {**metadata, "metrics": values, "progress": position, "kind": "full"},
             "model_state": workload.model_state,
             "optimizer_state": workload.optimizer_state,
             "scheduler_state": workload.scheduler_state,
             "rng_state": workload.rng_state,
             "callback_state": callback_state,
-            "trainer_state": trainer_state,
+            "trainer_state": {"sums": sums, **gradients},
         }
     )
 
 
-def check_resumable(state: Document, fingerprint: Tree) -> list[str]:
+def check_resumable(state: Document, fingerprint: Tree, validate_every: int) -> list[str]:
     """Checks what can be said of a state without its workload.
+
+    Args:
+        state: A saved one.
+        fingerprint: Of the live model.
+        validate_every: Of the live trainer.
 
     Returns:
         Mismatches with their paths.
@@ -96,16 +106,65 @@ def check_resumable(state: Document, fingerprint: Tree) -> list[str]:
     Raises:
         RestoreError: `not_resumable` for a file that holds no training state.
 
-    Spec: TR-REST-001, TR-REST-006.
+    Spec: TR-REST-001, TR-REST-006, TR-REST-014, RW-STATE-008.
     """
     metadata: Any = state.head["metadata"]
     kind = metadata.get("kind")
     if kind != "full":
         raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full', a complete training state")
-    saved = metadata["architecture"].get("fingerprint")
-    if saved != fingerprint:
-        return [f"metadata.architecture.fingerprint: {saved!r} in the file, {fingerprint!r} of the live model"]
-    return []
+    fault = next(_faults(state.head), None)
+    if fault is not None:
+        raise RestoreError("not_resumable", fault)
+    compared = (
+        ("metadata.architecture.fingerprint", metadata["architecture"].get("fingerprint"), fingerprint),
+        ("metadata.config.validate_every", metadata["config"].get("validate_every"), validate_every),
+    )
+    return [
+        f"{path}: {saved!r} in the file, {live!r} in this trainer"
+        for path, saved, live in compared
+        if (type(saved), saved) != (type(live), live)
+    ]
+
+
+def _faults(head: Any) -> Iterator[str]:  # noqa: ANN401 - from a file
+    """Yields what of a state the trainer itself cannot read; a map that is none is yielded before its parts are."""
+    metadata, trainer_state = head["metadata"], head["trainer_state"]
+    sums: Any = trainer_state.get("sums") if isinstance(trainer_state, dict) else None
+    maps = {f"metadata.{name}": metadata.get(name) for name in ("progress", "metrics", "config", "architecture")}
+    for path, value in {**maps, "trainer_state.sums": sums}.items():
+        if not isinstance(value, dict):
+            yield f"{path}: {type(value).__name__}; expected a map"
+    if trainer_state.get(_GRADIENTS, {}) is None:
+        yield f"trainer_state.{_GRADIENTS}: None; expected a map, or no such key"
+    if type(metadata.get("exact")) is not bool:
+        yield f"metadata.exact: {metadata.get('exact')!r}; expected a bool"
+    yield from _faults_of_numbers(metadata["progress"], metadata["metrics"], sums)
+
+
+def _faults_of_numbers(progress: dict[str, Any], metrics: dict[str, Any], sums: dict[str, Any]) -> Iterator[str]:
+    for name in ("epoch", "global_step", "batch_in_epoch"):
+        if not _is_count(progress.get(name)):
+            yield f"metadata.progress.{name}: {progress.get(name)!r}; expected an integer of at least 0"
+    for name, entry in metrics.items():
+        if not (isinstance(entry, dict) and type(entry.get("value")) is float and _is_count(entry.get("step"))):
+            yield f"metadata.metrics.{name}: {entry!r}; expected a float64 value and a step"
+    for name, entry in sums.items():
+        if not (isinstance(entry, list) and [type(part) for part in entry] == [float, int] and entry[1] > 0):
+            yield f"trainer_state.sums.{name}: {entry!r}; expected a float64 sum and a number above 0"
+
+
+def _is_count(value: Tree) -> bool:
+    return type(value) is int and value >= 0
+
+
+def mismatch_error(mismatches: list[str]) -> RestoreError:
+    """Returns the one error for all mismatches, in the order of their paths.
+
+    Spec: TR-REST-001, TR-REST-007.
+    """
+    ordered = sorted(mismatches, key=lambda mismatch: mismatch.partition(": ")[0].encode("utf-8", "surrogatepass"))
+    message = f"saved state: {len(mismatches)} mismatches; expected none"
+    return RestoreError("state_mismatch", message, tuple(ordered))
 
 
 def progress_of(state: Document) -> Progress:
@@ -113,6 +172,14 @@ def progress_of(state: Document) -> Progress:
     metadata: Any = state.head["metadata"]
     progress = metadata["progress"]
     return Progress(progress["epoch"], progress["batch_in_epoch"], progress["global_step"])
+
+
+def metrics_of(state: Document) -> MetricBook:
+    """Returns the metrics of a state, with the sums of the epoch in progress."""
+    head: Any = state.head
+    metrics = MetricBook()
+    metrics.restore(head["metadata"]["metrics"], head["trainer_state"]["sums"])
+    return metrics
 
 
 def config_of(state: Document) -> dict[str, Tree]:
@@ -125,4 +192,10 @@ def config_of(state: Document) -> dict[str, Tree]:
 def workload_state_of(state: Document) -> WorkloadState:
     """Returns the parts that belong to the workload; the reader has checked that they are maps."""
     head: Any = state.head
-    return WorkloadState(head["model_state"], head["optimizer_state"], head["scheduler_state"], head["rng_state"])
+    return WorkloadState(
+        head["model_state"],
+        head["optimizer_state"],
+        head["scheduler_state"],
+        head["rng_state"],
+        head["trainer_state"].get(_GRADIENTS),
+    )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 import torch
-import xxhash
 from torch import nn
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree
+from tenuto.reference.trainer import architecture
 from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, like, to_torch
 
 __all__ = [
@@ -61,19 +60,15 @@ def extras(model: nn.Module) -> dict[str, Any]:
 def describe(model: nn.Module) -> dict[str, Tree]:
     """Returns names and kinds of everything in the model, as text, and a fingerprint of it.
 
-    Spec: TR-STATE-002.
+    Spec: TR-STATE-002, TR-STATE-008, TR-STATE-009.
     """
     model = innermost(model)
-    modules: dict[str, Tree] = {name: type(module).__name__ for name, module in model.named_modules()}
-    trainable: dict[str, Tree] = {name: value.requires_grad for name, value in model.named_parameters()}
-    shapes = {name: [dtype_name(value.dtype), *value.shape] for name, value in _live(model).items()}
-    text = json.dumps([modules, trainable, shapes], sort_keys=True)
-    return {
-        "modules": modules,
-        "trainable": trainable,
-        "parameter_count": sum(value.numel() for value in model.parameters()),
-        "fingerprint": xxhash.xxh64_hexdigest(text.encode()),
-    }
+    return architecture.describe(
+        modules={name: type(module).__name__ for name, module in model.named_modules()},
+        trainable={name: value.requires_grad for name, value in model.named_parameters()},
+        shapes={name: (dtype_name(value.dtype), *value.shape) for name, value in _live(model).items()},
+        parameter_count=sum(value.numel() for value in model.parameters()),
+    )
 
 
 def capture(model: nn.Module, maker: TreeMaker) -> Tree:

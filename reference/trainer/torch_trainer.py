@@ -29,6 +29,7 @@ class Trainer(loop.Trainer):
         train_data: A `DataLoader` over a dataset with indices and a length. Its order is replaced by one that depends
             on `seed` and the epoch alone; `shuffle=True` and `False` are kept.
         max_epochs: At least 1.
+        validate_every: Validation after every so many epochs, at least 1.
         loss: `loss(model(inputs), targets)` for batches of `(inputs, targets)`; or give `step`.
         step: `step(model, batch)` returns metrics with `loss` among them.
         validation_data: Likewise a `DataLoader`, or None.
@@ -49,6 +50,7 @@ class Trainer(loop.Trainer):
         train_data: DataLoader[Any],
         *,
         max_epochs: int,
+        validate_every: int = 1,
         loss: Loss | None = None,
         step: Step | None = None,
         validation_data: DataLoader[Any] | None = None,
@@ -69,7 +71,7 @@ class Trainer(loop.Trainer):
             scheduler_monitor=scheduler_monitor,
             seed=seed,
         )
-        super().__init__(workload, max_epochs=max_epochs, callbacks=callbacks)
+        super().__init__(workload, max_epochs=max_epochs, validate_every=validate_every, callbacks=callbacks)
 
 
 def _step(loss: Loss | None, step: Step | None) -> Step:

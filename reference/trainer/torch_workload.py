@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import ConfigError
+from tenuto.reference.events.contexts import Metric, Progress
 from tenuto.reference.trainer import torch_model, torch_optimizer
 from tenuto.reference.trainer.metrics import check_training_names
 from tenuto.reference.trainer.torch_checks import check_model, check_settings
@@ -121,6 +122,10 @@ class TorchWorkload:
             self._scheduler.step()
         return {name: number(name, value) for name, value in metrics.items()}
 
+    def completed_window(self) -> bool:
+        """See `Workload`. Every batch ends in an update."""
+        return True
+
     def has_validation(self) -> bool:
         """See `Workload`."""
         return self._validation is not None
@@ -149,18 +154,22 @@ class TorchWorkload:
             poll()
         return {name: value / total for name, value in sums.items()}
 
-    def end_epoch(self, metrics: Mapping[str, float]) -> None:
-        """See `Workload`."""
+    def end_epoch(self, metrics: Mapping[str, Metric], *, step: int, validated: bool) -> None:
+        """See `Workload`.
+
+        Spec: TR-LOOP-013.
+        """
         if self._scheduler is None or self._interval != "epoch":
             return
         self._touched = True
-        if isinstance(self._scheduler, ReduceLROnPlateau):
-            if self._monitor not in metrics:
-                known = ", ".join(sorted(metrics))
-                raise ConfigError("monitor_missing", f"scheduler_monitor: {self._monitor!r}; expected one of {known}")
-            self._scheduler.step(metrics[self._monitor])
-        else:
+        if not isinstance(self._scheduler, ReduceLROnPlateau):
             self._scheduler.step()
+        elif self._monitor in metrics:
+            if metrics[self._monitor].step == step:
+                self._scheduler.step(metrics[self._monitor].value)
+        elif validated or self._validation is None:
+            known = ", ".join(sorted(metrics))
+            raise ConfigError("monitor_missing", f"scheduler_monitor: {self._monitor!r}; expected one of {known}")
 
     # -- state --------------------------------------------------------------------------------------------------------
 
@@ -190,7 +199,7 @@ class TorchWorkload:
             generators.to_tree(),
         )
 
-    def mismatches(self, state: WorkloadState) -> list[str]:
+    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:  # noqa: ARG002 - no windows here
         """See `Workload`.
 
         Spec: TR-REST-001.
@@ -206,6 +215,8 @@ class TorchWorkload:
             for name, saved in state.scheduler_state.items()
             if not isinstance(saved, dict)
         ]
+        if state.gradients is not None:
+            found.append("trainer_state.gradients: in the file, not in this trainer")
         return found + Generators.mismatches(state.rng_state)
 
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:

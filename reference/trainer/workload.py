@@ -1,4 +1,4 @@
-"""What the trainer drives. PyTorch is one workload; the reference workload of the specification will be another."""
+"""What the trainer drives. PyTorch is one workload; the reference workload of the specification is another."""
 
 from __future__ import annotations
 
@@ -8,18 +8,24 @@ from typing import Any, Protocol
 from attrs import frozen
 
 from tenuto.reference.checkpoint.tree import Tree
+from tenuto.reference.events.contexts import Metric, Progress
 
 __all__ = ["Workload", "WorkloadState"]
 
 
 @frozen
 class WorkloadState:
-    """The four parts of a document that belong to the workload."""
+    """The parts of a document that belong to the workload.
+
+    Attributes:
+        gradients: Between two batches of one accumulation window, those of the window so far; None at its end.
+    """
 
     model_state: Tree
     optimizer_state: dict[str, Tree]
     scheduler_state: dict[str, Tree]
     rng_state: dict[str, Tree]
+    gradients: Tree = None
 
 
 class Workload(Protocol):
@@ -38,7 +44,13 @@ class Workload(Protocol):
         """Loads the next batch; None at the end of the epoch. Leaves the generators as they were."""
 
     def train_on(self, batch: Any) -> Mapping[str, Any]:  # noqa: ANN401 - as above
-        """Makes one update and returns the metrics of the batch."""
+        """Trains on a batch and returns its metrics; the batch that completes an accumulation window ends in an update.
+
+        The last batch of an epoch completes its window always.
+        """
+
+    def completed_window(self) -> bool:
+        """Returns whether the batch last trained on completed an accumulation window."""
 
     def has_validation(self) -> bool:
         """Returns whether there is anything to validate on."""
@@ -46,8 +58,14 @@ class Workload(Protocol):
     def validate(self, poll: Callable[[], None]) -> Mapping[str, Any]:
         """Validates, calling `poll` after each batch, and returns the metrics."""
 
-    def end_epoch(self, metrics: Mapping[str, float]) -> None:
-        """Steps what is stepped once an epoch."""
+    def end_epoch(self, metrics: Mapping[str, Metric], *, step: int, validated: bool) -> None:
+        """Steps what is stepped once an epoch; what follows a metric, only if it was measured in this epoch.
+
+        Args:
+            metrics: Every metric so far.
+            step: `global_step`, that of the metrics measured at the end of this epoch.
+            validated: Whether the epoch ended with validation.
+        """
 
     def close(self) -> None:
         """Gives back what an epoch holds, such as loader workers. May be called at any time, and again."""
@@ -62,12 +80,13 @@ class Workload(Protocol):
         """Takes the state.
 
         Args:
-            at_boundary: Whether to take the generators as copied at the last boundary instead of as they are now.
+            at_boundary: Whether to take what is kept of the last boundary, the generators at least, instead of what is
+                now.
             copy: Whether to copy tensors instead of viewing them.
         """
 
-    def mismatches(self, state: WorkloadState) -> list[str]:
-        """Returns everything in which a state does not fit, each with its path. Changes nothing."""
+    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:
+        """Returns everything in which a state of this progress does not fit, each with its path. Changes nothing."""
 
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
         """Returns every setting that has to be as saved and is not, with its path."""
