@@ -40,8 +40,9 @@ test: strace lint conformance ## everything: lint, types, specification, conform
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: spec
-spec: $(INSTALLED) ## write what follows from spec/v1/interfaces: constants, docs/reference, table of error codes
+spec: $(INSTALLED) ## write what follows from the specification: constants, docs/reference, table of error codes, traceability
 	@$(BIN)/tenuto spec generate
+	@$(BIN)/tenuto spec trace
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, generated files, specification linter
 	@$(BIN)/ruff check .
