@@ -1,7 +1,8 @@
 """The operations of the adapter protocol."""
 from tenuto.ckpt import read_file, write_file
+from tenuto.document import Document
 from tenuto.errors import Phase, TenutoError
-from tenuto.fs import Memory, NewFile
+from tenuto.fs import Memory, NewFile, map_file
 from tenuto.encode import Plan
 from tenuto_adapter.json import Json, parse_json, quote
 from tenuto_adapter.tagged import TreeReader, TreeWriter
@@ -71,7 +72,7 @@ def internal_reply(id: StringSpan, message: StringSpan) -> List[UInt8]:
 def _dispatch(
     request: Json, id: StringSpan, mut goodbye: Bool
 ) raises TenutoError -> List[UInt8]:
-    """Spec: CONF-OP-001 to CONF-OP-005, CONF-REPLY-002."""
+    """Spec: CONF-OP-001 to CONF-OP-005, SCN-OP-001, CONF-REPLY-002."""
     var op = request.string("op")
     if op == "hello":
         return _hello(request, id)
@@ -81,17 +82,28 @@ def _dispatch(
         return _decode(request, id)
     if op == "recode":
         return _recode(request, id)
+    if op == "encode":
+        return _encode(request, id)
     if op == "bye":
         goodbye = True
         return Reply(id, "ok").finish()
+    return _unsupported(id, op)
+
+
+def _unsupported(id: StringSpan, capability: StringSpan) -> List[UInt8]:
+    """Spec: CONF-REPLY-002."""
     var reply = Reply(id, "unsupported")
-    reply.string("capability", op.as_bytes())
+    reply.string("capability", capability.as_bytes())
     return reply^.finish()
 
 
 def _hello(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
-    """Spec: CONF-OP-001."""
+    """Spec: CONF-OP-001, CONF-REPLY-002."""
     var nonce = request.string("nonce")
+    if request.string("protocol") != "i:1":
+        return _unsupported(id, "protocol")
+    if request.string("spec") != "1.0":
+        return _unsupported(id, "spec")
     var reply = Reply(id, "ok")
     reply.string("nonce", nonce.as_bytes())
     reply.raw(',"protocol":"i:1","spec":"1.0",')
@@ -138,4 +150,14 @@ def _recode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
     if strip:
         doc.strip_origin()
     write_file(doc, out, durable=False)
+    return Reply(id, "ok").finish()
+
+
+def _encode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
+    """Spec: SCN-OP-001."""
+    var text = map_file(request.string("document"))
+    var reader = TreeReader()
+    var root = reader.tree(parse_json(text.span()))
+    var doc = Document(root^, reader^.take())
+    write_file(doc, request.string("out"), durable=False)
     return Reply(id, "ok").finish()

@@ -85,6 +85,10 @@ struct TreeReader(Movable):
         self.tensors = []
         self._by_identity = []
 
+    def take(deinit self) -> List[Tensor]:
+        """The tensors, by the numbers that the trees have for them."""
+        return self.tensors^
+
     def tree(mut self, j: Json) raises TenutoError -> Value:
         """A tagged scalar, or an array that starts with its kind."""
         if j.kind == JsonKind.STRING:
