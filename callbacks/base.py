@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.events.contexts import CheckpointDeleted, CheckpointSaved, Context, ExceptionRaised, TrainStart
+from tenuto.reference.events.contexts import (
+    CheckpointDeleted,
+    CheckpointSaved,
+    Context,
+    EpochEnd,
+    ExceptionRaised,
+    TrainStart,
+)
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 
@@ -65,7 +72,7 @@ class BaseCallback:
     def on_validation_end(self, context: Context) -> None:
         """After validation."""
 
-    def on_epoch_end(self, context: Context) -> None:
+    def on_epoch_end(self, context: EpochEnd) -> None:
         """After the epoch was counted; the metrics include those of its validation."""
 
     def on_checkpoint_saved(self, context: CheckpointSaved) -> None:

@@ -13,7 +13,7 @@ from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.checkpoint.tree import Document, Tree
 from tenuto.reference.errors import ConfigError
-from tenuto.reference.events.contexts import Context, ExceptionRaised, TrainStart
+from tenuto.reference.events.contexts import Context, EpochEnd, ExceptionRaised, TrainStart
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 from tenuto.reference.trainer.loop import Trainer
@@ -85,7 +85,7 @@ class CheckpointCallback(CheckpointSettings):
         """Saves by steps."""
         self._saver.consider("batch", context)
 
-    def on_epoch_end(self, context: Context) -> None:
+    def on_epoch_end(self, context: EpochEnd) -> None:
         """Saves by epochs and the best."""
         self._look_for_monitor(context)
         self._saver.consider("epoch", context)
@@ -109,9 +109,9 @@ class CheckpointCallback(CheckpointSettings):
         finally:
             self._saver.close()
 
-    def _look_for_monitor(self, context: Context) -> None:
+    def _look_for_monitor(self, context: EpochEnd) -> None:
         """Spec: CPC-BEST-007."""
-        if not self.save_best or self.monitor in context.metrics:
+        if not self.save_best or not context.measured or self.monitor in context.metrics:
             return
         known = ", ".join(sorted(context.metrics)) or "none"
         message = f"monitor: {self.monitor!r}; expected one of the metrics measured: {known}"

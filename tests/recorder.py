@@ -66,11 +66,11 @@ class Scripted(ReferenceWorkload):
         return measured
 
 
-def small(*callbacks, max_epochs=2, script=None, **settings):
+def small(*callbacks, max_epochs=2, validate_every=1, script=None, **settings):
     """Returns a trainer of 2 batches an epoch."""
     settings = {"samples": 8, "validation_samples": 2, "batch_size": 4, **settings}
     workload = Scripted(script, **settings) if script else ReferenceWorkload(WorkloadSettings(**settings))
-    return Trainer(workload, max_epochs=max_epochs, callbacks=callbacks)
+    return Trainer(workload, max_epochs=max_epochs, validate_every=validate_every, callbacks=callbacks)
 
 
 def saving(folder, **settings):

@@ -250,3 +250,28 @@ def test_the_callback_that_saves_is_the_last_of_its_phase(tmp_path):
     small(saving(tmp_path, save_best=False), late, max_epochs=1).fit()
     calls = next(number for number, (hook, *_) in enumerate(log, 1) if hook == "on_epoch_end")
     assert heads(tmp_path)["checkpoint_epoch_0001.ckpt"]["callback_state"]["Recorder"] == {"calls": calls}
+
+
+@pytest.mark.req("CPC-BEST-007")
+def test_a_monitor_is_not_missing_before_its_first_validation(tmp_path):
+    trainer = small(saving(tmp_path / "a", strict_monitor=True), max_epochs=2, validate_every=2)
+    assert trainer.fit().progress.epoch == 2
+    with pytest.raises(ConfigError) as caught:
+        small(saving(tmp_path / "b", strict_monitor=True, monitor="val_typo"), max_epochs=4, validate_every=2).fit()
+    assert caught.value.code == "monitor_missing"
+    assert max(head["metadata"]["progress"]["epoch"] for head in heads(tmp_path / "b").values()) == 2
+
+
+@pytest.mark.req("TR-STATE-004", "CPC-WHEN-012")
+def test_the_news_has_the_reasons_in_their_order(tmp_path):
+    saver, told = saving(tmp_path), []
+    observer = Recorder(on_checkpoint_saved=lambda context: told.append(context.saved.reasons))
+    trainer = small(observer, saver, max_epochs=2, script={"loss": [0.5, 0.4]})
+
+    def save(context):
+        if context.progress.epoch == 1:
+            saver.save_checkpoint(trainer, metrics={"val_loss": 0.1})
+
+    observer.act["on_epoch_end"] = save
+    trainer.fit()
+    assert told[0] == ("best", "manual")

@@ -109,3 +109,32 @@ def test_what_counts_as_a_checkpoint_in_a_folder(tmp_path):
     assert refused.value.code == "no_usable_checkpoint"
     (tmp_path / "junk.ckpt").rename(tmp_path / "junk.bin")
     assert trainer.fit().progress.epoch == 2
+
+
+@pytest.mark.req("TR-RES-023")
+def test_a_file_of_no_training_counts_as_damaged(finished_run, caplog):
+    rewrite(finished_run / "latest.ckpt", set_in("metadata", "origin", to={}), "other.ckpt")
+    with caplog.at_level(logging.WARNING, "tenuto"):
+        assert small(saving(finished_run, save_best=False), max_epochs=3).fit("auto").progress.epoch == 3
+    assert any("other.ckpt" in record.message and "not_resumable" in record.message for record in caplog.records)
+
+
+@pytest.mark.req("TR-RES-012")
+def test_an_emergency_file_gives_way_to_a_periodic_one_of_the_same_state(finished_run):
+    emergency = set_in("metadata", "origin", "reasons", to=["signal"])
+    rewrite(finished_run / "checkpoint_epoch_0002.ckpt", emergency, "emergency_epoch_0002_step_00000004.ckpt")
+    rewrite(
+        finished_run / "emergency_epoch_0002_step_00000004.ckpt",
+        set_in("metadata", "origin", "checkpoint_id", to="f" * 32),
+    )
+    parent = small(saving(finished_run, save_best=False), max_epochs=3).fit("auto").run.parent
+    assert parent == heads(finished_run)["checkpoint_epoch_0002.ckpt"]["metadata"]["origin"]["checkpoint_id"]
+
+
+@pytest.mark.req("STORE-DIR-001")
+def test_only_files_are_checkpoints(finished_run):
+    (finished_run / "a_folder.ckpt").mkdir()
+    (finished_run / "nowhere.ckpt").symlink_to("missing.ckpt")
+    assert small(saving(finished_run, save_best=False), max_epochs=3).fit("auto").progress.epoch == 3
+    assert (finished_run / "a_folder.ckpt").is_dir()
+    assert (finished_run / "nowhere.ckpt").is_symlink()

@@ -108,9 +108,10 @@ def test_a_stop_at_the_last_batch_leaves_the_rest_of_the_epoch_to_the_resume(tmp
 
 
 @pytest.mark.req("CB-STOP-003")
-def test_the_first_of_several_requests_wins():
-    asks = [Recorder(on_batch_end=lambda context, reason=reason: context.request_stop(reason)) for reason in "ab"]
-    assert small(*asks).fit().stop_reason == "a"
+@pytest.mark.parametrize("reasons", ["ab", ["", "b"]])
+def test_the_first_of_several_requests_wins(reasons):
+    asks = [Recorder(on_batch_end=lambda context, reason=reason: context.request_stop(reason)) for reason in reasons]
+    assert small(*asks).fit().stop_reason == reasons[0]
 
 
 @pytest.mark.req("CB-STOP-005")

@@ -12,6 +12,7 @@ from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import RestoreError
 from tenuto.reference.events.contexts import Metric, Progress
+from tenuto.reference.trainer.reasons import REASONS
 
 __all__ = ["Memory", "SaveEvent", "SavePlan", "SaveRules", "adapt_best", "plan_save", "read_memory"]
 
@@ -115,7 +116,7 @@ class SavePlan:
     """A save that is to be made.
 
     Attributes:
-        reasons: Words of `metadata.origin.reasons`.
+        reasons: Words of `metadata.origin.reasons`, in their order.
         names: Names of the file, the one to write first; `latest` is not among them.
         memory: What is remembered if the save succeeds.
         dropped: Names that left the best list and are to be deleted after it.
@@ -172,7 +173,7 @@ def plan_save(
         return None
     dropped = _dropped(rules, admission) if admission is not None else ()
     trigger = _trigger(rules, memory, metrics) if admission else None
-    return SavePlan(tuple(reasons), tuple(names), after, dropped, trigger)
+    return SavePlan(tuple(reason for reason in REASONS if reason in reasons), tuple(names), after, dropped, trigger)
 
 
 def _is_due(every: int | None, since: int) -> bool:

@@ -3,134 +3,39 @@
 It is a program of its own, started by the runner and spoken to over stdin and stdout. It knows nothing about the
 expected answers, and everything that it says about a file comes from the library.
 
-Spec: CONF-LINE-001 to CONF-LINE-006, CONF-OP-001 to CONF-OP-005, CONF-REPLY-001, CONF-REPLY-002.
+Spec: CONF-LINE-001 to CONF-LINE-006, CONF-OP-001 to CONF-OP-005, CONF-REPLY-001 to CONF-REPLY-004, SCN-OP-001 to
+SCN-OP-006.
 """
 
 import json
-import math
 import os
-import struct
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tenuto.reference.checkpoint import Document, Tensor, read_checkpoint, write_checkpoint
-from tenuto.reference.errors import TenutoError
+from tagged import Reader, Writer, dump_document, write_scalar
+
+from tenuto.reference.checkpoint import Document, read_checkpoint, write_checkpoint
+from tenuto.reference.checkpoint.entries import Entry, Ledger
+from tenuto.reference.checkpoint.ledger import read_ledger
+from tenuto.reference.errors import CheckpointError, RestoreError, TenutoError
+from tenuto.reference.trainer.resume import choose_start
 
 PREFIX = b"@tenuto "
 PORT = {"name": "python", "version": "0.1.0", "language": "Python"}
 CLAIMS = ["codec-read", "codec"]
-HEAD_ORDER = ["version", "requires", "metadata", "model_state", "optimizer_state"]
-HEAD_ORDER += ["scheduler_state", "rng_state", "callback_state", "trainer_state"]
-
-
-def utf8(text: str) -> bytes:
-    """The sort key of maps."""
-    return text.encode("utf-8")
-
-
-class Writer:
-    """Writes trees as tagged JSON; one identity for each tensor object, in the order in which they are met."""
-
-    def __init__(self) -> None:
-        self.met: dict[int, str] = {}
-        self.alive: list[Tensor] = []
-
-    def tree(self, value: Any) -> Any:  # noqa: ANN401 - a tree of any kind
-        """One tree."""
-        if isinstance(value, list):
-            return ["array", *(self.tree(item) for item in value)]
-        if isinstance(value, dict):
-            return ["map", *([key, self.tree(value[key])] for key in sorted(value, key=utf8))]
-        if isinstance(value, Tensor):
-            return self.tensor(value)
-        return write_scalar(value)
-
-    def tensor(self, tensor: Tensor) -> list[str]:
-        """A tensor; it is kept alive, so that no other object gets its id, and an empty one is always a new one."""
-        if id(tensor) not in self.met or 0 in tensor.shape:
-            self.met[id(tensor)] = f"t:{len(self.alive)}"
-            self.alive.append(tensor)
-        shape = ",".join(str(extent) for extent in tensor.shape)
-        return ["tensor", self.met[id(tensor)], tensor.dtype, shape, "b:" + bytes(tensor.data).hex()]
-
-
-def write_scalar(value: Any) -> str | bool:  # noqa: ANN401 - a scalar of any kind
-    """A scalar with its tag."""
-    if value is None:
-        return "nil"
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        return f"i:{value}"
-    if isinstance(value, float):
-        return "f64:" + ("7ff8000000000000" if math.isnan(value) else struct.pack(">d", value).hex())
-    if isinstance(value, str):
-        return f"s:{value}"
-    if isinstance(value, (bytes, bytearray, memoryview)):
-        return f"b:{bytes(value).hex()}"
-    raise TypeError(f"value of a tree: {type(value).__name__}; expected a kind of section 2")
-
-
-class Reader:
-    """Builds trees from tagged JSON; the same identity gives the same tensor object."""
-
-    def __init__(self) -> None:
-        self.tensors: dict[str, Tensor] = {}
-
-    def tree(self, value: Any) -> Any:  # noqa: ANN401 - JSON of any kind
-        """One tree."""
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, str):
-            return read_scalar(value)
-        kind, parts = value[0], value[1:]
-        if kind == "array":
-            return [self.tree(part) for part in parts]
-        if kind == "map":
-            return {key: self.tree(part) for key, part in parts}
-        if kind == "tensor":
-            return self.tensor(*parts)
-        raise ValueError(f"kind of a tree: {kind!r}; expected array, map or tensor")
-
-    def tensor(self, name: str, dtype: str, shape: str, data: str) -> Tensor:
-        """A tensor."""
-        if name not in self.tensors:
-            dims = tuple(int(extent) for extent in shape.split(",")) if shape else ()
-            self.tensors[name] = Tensor(dtype, dims, bytes.fromhex(data[2:]))
-        return self.tensors[name]
-
-
-def read_scalar(text: str) -> int | float | str | bytes | None:
-    """A scalar from its tagged form."""
-    if text == "nil":
-        return None
-    tag, _, rest = text.partition(":")
-    if tag == "i":
-        return int(rest)
-    if tag == "f64":
-        number: float = struct.unpack(">d", bytes.fromhex(rest))[0]
-        return number
-    if tag == "s":
-        return rest
-    if tag == "b":
-        return bytes.fromhex(rest)
-    raise ValueError(f"scalar: {text[:40]!r}; expected a tag of section 2")
-
-
-def dump_document(head: dict[str, Any]) -> list[Any]:
-    """The head of a file as tagged JSON; tensors are numbered in the order of the file, keys are sorted."""
-    writer = Writer()
-    order = HEAD_ORDER + sorted(set(head) - set(HEAD_ORDER), key=utf8)
-    parts = {key: writer.tree(head[key]) for key in order}
-    return ["map", *([key, parts[key]] for key in sorted(parts, key=utf8))]
+CAPABILITIES = ["signals", "async", "threads", "symlinks", "mmap"]
+CANNOT_WRITE = {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
 
 
 def hello(request: dict[str, Any]) -> dict[str, Any]:
-    """CONF-OP-001."""
+    """CONF-OP-001, CONF-REPLY-002."""
+    for member, known in (("protocol", "i:1"), ("spec", "1.0")):
+        if request[member] != known:
+            return {"reply": "unsupported", "capability": member}
     told = {"nonce": request["nonce"], "protocol": "i:1", "port": PORT, "spec": "1.0"}
-    return {"reply": "ok", **told, "claims": CLAIMS, "capabilities": []}
+    return {"reply": "ok", **told, "claims": CLAIMS, "capabilities": CAPABILITIES}
 
 
 def echo(request: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +50,7 @@ def decode(request: dict[str, Any]) -> dict[str, Any]:
     try:
         Path(request["out"]).write_bytes(text.encode("ascii"))
     except OSError:
-        return {"reply": "error", "code": "io_error", "phase": "io"}
+        return CANNOT_WRITE
     return {"reply": "ok", "canonical": document.canonical}
 
 
@@ -157,13 +62,91 @@ def recode(request: dict[str, Any]) -> dict[str, Any]:
         metadata = head["metadata"]
         assert isinstance(metadata, dict), "the reader has checked this"  # noqa: S101
         head["metadata"] = {**metadata, "origin": {}}
+    return write(request["out"], head)
+
+
+def write(out: str, head: dict[str, Any]) -> dict[str, Any]:
+    """Write a document."""
     try:
-        write_checkpoint(request["out"], Document(head=head))
+        write_checkpoint(out, Document(head=head))
     except TenutoError as error:
         if error.phase != "io":
             raise
-        return {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
+        return CANNOT_WRITE
     return {"reply": "ok"}
+
+
+def encode(request: dict[str, Any]) -> dict[str, Any]:
+    """SCN-OP-001."""
+    head = Reader().tree(read_json(request["document"]))
+    if not isinstance(head, dict):
+        raise TypeError(f"document: {type(head).__name__}; expected a map")
+    return write(request["out"], head)
+
+
+def read_json(path: str) -> Any:  # noqa: ANN401 - JSON of any kind
+    """What a file of the runner holds."""
+    try:
+        return json.loads(Path(path).read_bytes())
+    except FileNotFoundError as error:
+        raise CheckpointError("file_not_found", f"{path}: no such file; expected it", phase="io") from error
+
+
+def run(request: dict[str, Any]) -> dict[str, Any]:
+    """SCN-OP-002."""
+    return train(request, "never")
+
+
+def restore(request: dict[str, Any]) -> dict[str, Any]:
+    """SCN-OP-003."""
+    return train(request, request["resume"])
+
+
+def train(request: dict[str, Any], resume: str) -> dict[str, Any]:
+    """Carry out a scenario."""
+    from scenario import carry_out  # noqa: PLC0415 - an adapter that is asked about files alone starts in half the time
+    from scenario_form import UnsupportedError, read_scenario  # noqa: PLC0415 - as above
+
+    try:
+        scenario = read_scenario(read_json(request["scenario"]))
+    except UnsupportedError as lacking:
+        return {"reply": "unsupported", "capability": str(lacking)}
+    try:
+        events = Path(request["events"]).open("w", encoding="ascii", buffering=1)  # noqa: SIM115 - closed below
+    except OSError:
+        return CANNOT_WRITE
+    with events:
+        return carry_out(scenario, request["folder"], events, resume)
+
+
+def list_folder(request: dict[str, Any]) -> dict[str, Any]:
+    """SCN-OP-005."""
+    ledger = read_ledger(request["folder"])
+    return {
+        "reply": "ok",
+        "checkpoints": [describe(entry) for entry in ledger.entries],
+        "damaged": [{"name": file.name, "code": file.code} for file in ledger.damaged],
+        "newest": newest(request["folder"], ledger),
+    }
+
+
+def describe(entry: Entry) -> dict[str, Any]:
+    """What the head of a file tells."""
+    numbers = zip(("attempt", "epoch", "batch_in_epoch", "global_step"), (entry.attempt, *entry.position), strict=True)
+    told = {"name": entry.name, "run_id": entry.run_id, "exact": entry.is_exact, "reasons": entry.reasons}
+    kind = "full" if entry.is_full else "weights"
+    return {**told, "kind": kind, **{name: write_scalar(number) for name, number in numbers}}
+
+
+def newest(folder: str, ledger: Ledger) -> str:
+    """A name of the checkpoint that `auto` takes, which is asked itself; empty where it takes none."""
+    try:
+        state = choose_start("auto", folder).state
+    except TenutoError:
+        return ""
+    metadata: Any = state.head["metadata"] if state else {"origin": {"checkpoint_id": None}}
+    taken = metadata["origin"]["checkpoint_id"]
+    return next((entry.name for entry in ledger.newest_first() if entry.checkpoint_id == taken), "")
 
 
 def bye(_: dict[str, Any]) -> dict[str, Any]:
@@ -176,6 +159,10 @@ OPERATIONS: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "echo": echo,
     "decode": decode,
     "recode": recode,
+    "encode": encode,
+    "run": run,
+    "restore": restore,
+    "list": list_folder,
     "bye": bye,
 }
 
@@ -188,9 +175,16 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         return operation(request)
     except TenutoError as error:
-        return {"reply": "error", "code": error.code, "phase": error.phase}
+        return {"reply": "error", "code": error.code, "phase": error.phase, **fields(error)}
     except Exception as error:  # noqa: BLE001 - every fault becomes a reply
         return {"reply": "internal", "message": f"{type(error).__name__}: {error}"}
+
+
+def fields(error: TenutoError) -> dict[str, Any]:
+    """CONF-REPLY-004: what an error carries beside its code; of a mismatch the path alone."""
+    if error.code != "state_mismatch" or not isinstance(error, RestoreError):
+        return {}
+    return {"mismatches": [mismatch.partition(": ")[0] for mismatch in error.mismatches]}
 
 
 def serve(requests: BinaryIO, replies: BinaryIO) -> None:
@@ -198,14 +192,17 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
     for line in requests:
         try:
             request = json.loads(line)
-        except ValueError as error:
-            request = {"id": "", "op": ""}
-            told = {"reply": "internal", "message": f"a line that is no JSON: {error}"}
+            name, operation = request["id"], request["op"]
+            if type(operation) is not str:
+                raise TypeError(f"op: {operation!r}; expected a string")
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            name = operation = ""
+            told = {"reply": "internal", "message": f"a line that is no request: {error}"}
         else:
             told = answer(request)
-        replies.write(PREFIX + json.dumps({"id": request["id"], **told}).encode("ascii") + b"\n")
+        replies.write(PREFIX + json.dumps({"id": name, **told}).encode("ascii") + b"\n")
         replies.flush()
-        if request["op"] == "bye":
+        if operation == "bye":
             return
 
 

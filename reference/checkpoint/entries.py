@@ -77,11 +77,17 @@ class Ledger:
     def newest_first(self) -> list[Entry]:
         """Returns the full checkpoints, each file once under its first name, the newest state first.
 
-        Spec: TR-RES-001.
+        Of one state an emergency save comes last.
+
+        Spec: TR-RES-001, TR-RES-011, TR-RES-012.
         """
         by_name = sorted(
             self.entries, key=lambda entry: (entry.name.startswith(_SECOND_NAMES), entry.name), reverse=True
         )
         unique = {(entry.checkpoint_id, entry.identity): entry for entry in by_name if entry.is_full}
         first_names_first = reversed(unique.values())  # two copies of one checkpoint are two chances
-        return sorted(first_names_first, key=lambda entry: (entry.attempt, entry.position), reverse=True)
+        return sorted(first_names_first, key=_age, reverse=True)
+
+
+def _age(entry: Entry) -> tuple[int, tuple[int, int, int], bool]:
+    return entry.attempt, entry.position, not {"exception", "signal"} & set(entry.reasons)

@@ -34,10 +34,16 @@ def _only(items: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
     return tuple(item for item in items if isinstance(item, kind))
 
 
-def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile:
+def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None:
+    """Returns what is known of a name; None for what is no file.
+
+    Spec: STORE-DIR-001.
+    """
     try:
         return read_entry(folder, name, ops)
     except CheckpointError as error:
+        if error.code in {"file_not_found", "not_a_file"}:
+            return None
         return DamagedFile(name, error.code, str(error))
 
 
@@ -45,8 +51,7 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     """Reads one head.
 
     Raises:
-        CheckpointError: What opening refuses; `missing_key` if the trainer's metadata are not there, `not_resumable` if
-            the `run_id` is none.
+        CheckpointError: What opening refuses; `not_resumable` if the metadata are not those of a training state.
     """
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
@@ -55,7 +60,7 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
         return _entry(name, metadata, ops.identity(path))
     except (KeyError, TypeError, ValueError) as error:
         message = f"{path}: metadata of no training state ({error!r}); expected progress, exact, kind and origin"
-        raise CheckpointError("missing_key", message, phase="head") from error
+        raise CheckpointError("not_resumable", message, phase="restore") from error
 
 
 def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | None) -> Entry:

@@ -18,6 +18,7 @@ __all__ = [
     "CheckpointSaved",
     "Context",
     "DeletedCheckpoint",
+    "EpochEnd",
     "ExceptionRaised",
     "Metric",
     "Progress",
@@ -158,6 +159,18 @@ class TrainStart(Context):
 
     resumed: bool
     max_epochs: int
+
+
+@frozen(kw_only=True)
+class EpochEnd(Context):
+    """For `on_epoch_end`.
+
+    Attributes:
+        measured: Whether everything that is measured at the end of an epoch was: false only where validation was not
+            due at this one.
+    """
+
+    measured: bool
 
 
 @frozen(kw_only=True)

@@ -215,14 +215,15 @@ class Trainer:
             if self._stop_reason is not None:
                 return
             self._boundary.leave()
-        is_due = self.workload.has_validation() and (self.progress.epoch + 1) % self.validate_every == 0
+        measured = not self.workload.has_validation() or (self.progress.epoch + 1) % self.validate_every == 0
+        is_due = measured and self.workload.has_validation()
         if is_due:
             self._validate()
         self.metrics.record_means(self.progress.global_step)
         self.workload.end_epoch(self.metrics.view, step=self.progress.global_step, validated=is_due)
         self.metrics.forget_batches()  # as late as this: until now the boundary is the last batch
         self._reach(Progress(self.progress.epoch + 1, 0, self.progress.global_step))
-        self._dispatch(Hook.EPOCH_END)
+        self._call(Hook.EPOCH_END, contexts.EpochEnd(**self._facts(), measured=measured))
 
     def _load_batch(self) -> Any | None:  # noqa: ANN401 - only the workload knows what a batch is
         try:
@@ -288,8 +289,8 @@ class Trainer:
         }
 
     def _request_stop(self, reason: str) -> None:
-        if self._may_stop:  # none counts once training is over (CB-STOP-005)
-            self._stop_reason = self._stop_reason or reason
+        if self._may_stop and self._stop_reason is None:  # none counts once training is over (CB-STOP-005)
+            self._stop_reason = reason
 
     def _announce(self, news: contexts.SavedCheckpoint | contexts.DeletedCheckpoint) -> None:
         if isinstance(news, contexts.SavedCheckpoint):

@@ -1,124 +1,86 @@
-"""What a trace trains with: callbacks that write down every call and do what the script says, and scripted metrics."""
+"""A trace as a scenario, carried out by the interpreter of the Python port, and its events as lines of a log."""
 
 from __future__ import annotations
 
-import signal
-from collections import Counter
+import io
+import json
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback
-from tenuto.reference.events.hooks import Hook
-from tenuto.reference.trainer.metrics import flatten
-from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings
+from scenario import carry_out
+from scenario_form import read_scenario
+from tagged import write_scalar
 
+from tenuto.reference.errors import TenutoError
 
-class ScriptedError(Exception):
-    """What a callback raises when its script says so."""
-
-    def __init__(self, code):
-        super().__init__(code)
-        self.code = code
+_WORDS = ("reason", "code", "signal")  # what an action needs beside `do`
 
 
-class Record:
-    """The calls of an attempt: one line for each event, or for each part of one that another event comes inside of."""
-
-    def __init__(self):
-        self.lines, self.saved, self.deleted = [], [], []
-        self._context = None
-
-    def note(self, name, hook, context):
-        """Writes down that a callback was called."""
-        if context is self._context:
-            self.lines[-1] += f" {name}"
-            return
-        progress = context.progress
-        position = f"{progress.epoch}/{progress.batch_in_epoch}/{progress.global_step}"
-        self.lines.append(f"{hook.value} {position} {name}")
-        self._context = context
-        if hook is Hook.CHECKPOINT_SAVED:
-            self.saved.append(f"{' '.join(context.saved.names)}: {' '.join(context.saved.reasons)}")
-        elif hook is Hook.CHECKPOINT_DELETED:
-            self.deleted.append(context.deleted.path.rpartition("/")[2])
+def to_scenario(attempt):
+    """Returns the scenario that trains as an attempt of a trace says; both stand in the specification."""
+    given = attempt.given
+    then = [{"save": attempt.then["save"], "metrics": _floats(attempt.then["metrics"])}] if attempt.then else []
+    return {
+        "workload": _tagged(given.get("workload", {})),
+        "max_epochs": write_scalar(given["max_epochs"]),
+        "metrics": {name: [_measured(value) for value in values] for name, values in given.get("metrics", {}).items()},
+        "callbacks": [_callback(script) for script in given["callbacks"]],
+        "then": then,
+    }
 
 
-class Observer(BaseCallback):
-    """Records every hook; at the chosen call of one it stops, raises, or sends the process a signal."""
-
-    def __init__(self, script, record):
-        self._script, self._record, self._calls = script, record, Counter()
-        self.phase = script.get("phase", "observe")
-
-    def called(self, hook, context):
-        """Spec: CB-HOOK-001."""
-        self._record.note(self._script["name"], hook, context)
-        self._calls[hook.value] += 1
-        if self._script.get("at") == {"hook": hook.value, "call": self._calls[hook.value]}:
-            self._act(context)
-
-    def _act(self, context):
-        script = self._script
-        if script["do"] == "stop":
-            context.request_stop(script["reason"])
-        elif script["do"] == "raise":
-            raise ScriptedError(script["code"])
-        else:
-            signal.raise_signal(signal.Signals[script["signal"]])
+def _callback(script):
+    kept = {name: script[name] for name in ("name", "phase") if name in script}
+    if "checkpoint" in script:
+        kept["checkpoint"] = _tagged(script["checkpoint"])
+    if "do" in script:
+        at, words = script["at"], {name: script[name] for name in _WORDS if name in script}
+        kept["actions"] = [{"hook": at["hook"], "call": write_scalar(at["call"]), "do": script["do"], **words}]
+    return kept
 
 
-class Saving(CheckpointCallback):
-    """The checkpoint callback; it records every hook before it does what it does."""
-
-    def handles(self, hook):
-        """Every hook: those at which nothing is saved are recorded too."""
-        return True
-
-    @classmethod
-    def of(cls, script, record, folder):
-        """Returns one with the settings of the script."""
-        made = cls(str(folder), **script["checkpoint"])
-        made.recorded_as, made.record = script["name"], record
-        return made
-
-    def called(self, hook, context):
-        """Spec: CB-HOOK-001."""
-        self.record.note(self.recorded_as, hook, context)
-        getattr(CheckpointCallback, hook.value)(self, context)
+def _tagged(values):
+    return {name: write_scalar(value) for name, value in values.items()}
 
 
-def _method(hook):
-    return lambda self, context: self.called(hook, context)
+def _floats(values):
+    return _tagged({name: float(value) for name, value in values.items()})
 
 
-for _hook in Hook:
-    setattr(Observer, _hook.value, _method(_hook))
-    setattr(Saving, _hook.value, _method(_hook))
+def _measured(value):
+    return value if value == "missing" else write_scalar(float(value))
 
 
-class ScriptedWorkload(ReferenceWorkload):
-    """The reference workload, but for what its validation measures.
+def in_process(scenario, folder, resume):
+    """Carries out a scenario here; returns the reply and the events."""
+    file = io.StringIO()
+    try:
+        reply = carry_out(read_scenario(scenario), str(folder), file, resume)
+    except TenutoError as error:
+        reply = {"reply": "error", "code": error.code}
+    return reply, [json.loads(line) for line in file.getvalue().splitlines()]
 
-    Args:
-        settings: Those that differ from the defaults.
-        metrics: Name -> value by epoch from 1, `missing` for none.
+
+def outcome_of(reply):
+    """Returns the outcome in the words of a trace."""
+    if reply["reply"] == "error":
+        return f"raised: {reply['code']}"
+    return reply["outcome"] if reply["outcome"] == "finished" else f"{reply['outcome']}: {reply['detail']}"
+
+
+def told(events):
+    """Returns what events tell, by the keys of a trace.
+
+    A line of the log has the calls of one event, or of a part of one that another event comes inside of.
     """
-
-    def __init__(self, settings, metrics):
-        super().__init__(WorkloadSettings.from_map(settings))
-        self._script, self._epoch = metrics, 0
-
-    def open_epoch(self, epoch, skip_batches):
-        """See `Workload`."""
-        self._epoch = epoch
-        super().open_epoch(epoch, skip_batches)
-
-    def validate(self, poll):
-        """See `Workload`."""
-        measured = flatten(super().validate(poll))
-        for name, values in self._script.items():
-            inner, value = name.removeprefix("val_"), values[self._epoch]
-            if inner not in measured:
-                raise KeyError(name)
-            del measured[inner]
-            if value != "missing":
-                measured[inner] = float(value)
-        return measured
+    lines, saved, deleted = [], [], []
+    for event in events:
+        position = "/".join(number.removeprefix("i:") for number in event["progress"])
+        head = [event["hook"], position]
+        if lines and lines[-1][:2] == head and event["name"] not in lines[-1]:
+            lines[-1].append(event["name"])
+            continue
+        lines.append([*head, event["name"]])
+        if event["hook"] == "on_checkpoint_saved":
+            saved.append(f"{' '.join(event['names'])}: {' '.join(event['reasons'])}")
+        elif event["hook"] == "on_checkpoint_deleted":
+            deleted.append(event["file"])
+    return {"log": [" ".join(line) for line in lines], "saved": saved, "deleted": deleted}

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import re
 
-from spec_examples.scripted import Observer, Record, Saving, ScriptedError, ScriptedWorkload
+from spec_examples.scripted import in_process, outcome_of, to_scenario, told
 from spec_examples.source import Verdict
 from tenuto.reference.checkpoint import read_checkpoint
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.writer import encode, strip_origin
-from tenuto.reference.errors import TenutoError, TrainingInterrupted
-from tenuto.reference.trainer.loop import Trainer
 
-_EXIT_CODES = {143: "SIGTERM"}
 _CUT = ("on_exception", "on_train_end")  # where an attempt that is continued is cut off
 
 
-def observe(trace, folder):
-    """Returns what each attempt came to and, if the trace wants to know, what one comes to that nothing disturbs."""
-    found = [_observe(attempt, folder / "run") for attempt in trace.attempts]
+def observe(trace, folder, carry=in_process):
+    """Returns what each attempt came to and, if the trace wants to know, what one comes to that nothing disturbs.
+
+    Args:
+        carry: What carries out a scenario in a folder: a function of scenario, folder and `resume`.
+    """
+    found = [_observe(attempt, folder / "run", carry) for attempt in trace.attempts]
     if trace.undisturbed:
-        found.append(_observe(trace.attempts[-1].undisturbed(), folder / "undisturbed"))
+        found.append(_observe(trace.attempts[-1].undisturbed(), folder / "undisturbed", carry))
     return found
 
 
@@ -37,41 +38,16 @@ def compare(trace, found):
     return Verdict(stated, seen)
 
 
-def _observe(attempt, folder):
-    """Calls `fit` once and returns everything that a trace may state."""
-    record = Record()
-    callbacks = [
-        Saving.of(script, record, folder) if "checkpoint" in script else Observer(script, record)
-        for script in attempt.given["callbacks"]
-    ]
-    given = attempt.given
-    workload = ScriptedWorkload(given.get("workload", {}), given.get("metrics", {}))
-    trainer = Trainer(workload, max_epochs=given["max_epochs"], callbacks=callbacks)
-    outcome = _outcome(trainer, attempt.resume)
-    if attempt.then:
-        saving = next(one for one in callbacks if isinstance(one, Saving) and one.recorded_as == attempt.then["save"])
-        saving.save_checkpoint(trainer, metrics=attempt.then.get("metrics"))
+def _observe(attempt, folder, carry):
+    """Trains once and returns everything that a trace may state."""
+    reply, events = carry(to_scenario(attempt), folder, attempt.resume)
     return {
-        "log": record.lines,
-        "outcome": outcome,
-        "saved": record.saved,
-        "deleted": record.deleted,
+        **told(events),
+        "outcome": outcome_of(reply),
         "files": _files(folder),
         "best": _best(folder),
         "state": _last_state(folder),
     }
-
-
-def _outcome(trainer, resume):
-    try:
-        result = trainer.fit(resume)
-    except KeyboardInterrupt:
-        return "interrupted: SIGINT"
-    except TrainingInterrupted as error:
-        return f"interrupted: {_EXIT_CODES[error.exit_code]}"
-    except (ScriptedError, TenutoError) as error:
-        return f"raised: {error.code}"
-    return "finished" if result.stop_reason is None else f"stopped: {result.stop_reason}"
 
 
 def _part(log, number, count):
