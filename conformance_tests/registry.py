@@ -22,6 +22,8 @@ __all__ = ["MUTANTS", "PARTS", "REGISTRY", "TODO", "Mutant", "Specification", "l
 
 REGISTRY: Final = "spec/v1/requirements.yaml"
 PARTS: Final = "spec/v1/parts.yaml"
+_INTERFACES: Final = "spec/v1/interfaces/*.yaml"
+_PENDING: Final = re.compile(r"\bpending: ([a-z]+)")
 MUTANTS: Final = "conformance_tests/mutants"
 TODO: Final = "TODO"  # what a skeleton holds; no rule accepts it
 _PROSE = "spec/v1"
@@ -72,6 +74,7 @@ class Specification:
         releases: The versions that `spec/CHANGELOG.md` has a section for.
         labels: The ids of vectors and examples, which have the form of a requirement's.
         parts: Name of a part that is still to be built -> one sentence.
+        interface_parts: The parts for which items of the interface files wait.
         verdicts: Port -> requirement -> `cases` and `verdict` of the last full run.
         trace_page: The text of the page that `tenuto spec trace` writes; empty if there is none.
     """
@@ -88,6 +91,7 @@ class Specification:
     references: list[Citation]
     labels: set[str]
     parts: dict[str, Any]
+    interface_parts: set[str]
     mutants: list[Mutant]
     policy: Policy
     verdicts: dict[str, dict[str, dict[str, Any]]]
@@ -139,6 +143,7 @@ def load(root: Path) -> Specification:
         references=list(references(root)),
         labels=vectors | {one.id for one in examples},
         parts=safe_load(_text(root / PARTS)) or {},
+        interface_parts=set(_PENDING.findall("".join(path.read_text() for path in root.glob(_INTERFACES)))),
         mutants=_mutants(root),
         policy=_policy(root / MUTANTS / _POLICY),
         verdicts={

@@ -32,7 +32,7 @@ RULES: Final = {
     "untested": "a MUST or MUST NOT has a test, or says `excluded` or `pending`",
     "stale": "what has a test says neither `excluded` nor `pending`",
     "unknown-part": "`pending` names a part of the list of parts",
-    "idle-part": "a requirement waits for every part of the list",
+    "idle-part": "a requirement or an item of an interface waits for every part of the list",
     "mutant": "a mutant is complete, and breaks requirements that exist",
     "unmutated": "a MUST or MUST NOT of a scored profile has a mutant, once the catalog enforces it",
     "unknown-id": "tests, vectors and docstrings name requirements that exist",

@@ -27,7 +27,7 @@ def tests(specification: Specification) -> Iterator[Breach]:
 
 
 def parts(specification: Specification) -> Iterator[Breach]:
-    """`pending` names a part of the list, and every part of the list is named."""
+    """`pending` names a part of the list, and every part of the list is named, there or in an interface file."""
     named = {str(entry.fields["pending"]): entry for entry in specification.entries if "pending" in entry.fields}
     for entry in specification.entries:
         part = entry.fields.get("pending")
@@ -36,8 +36,8 @@ def parts(specification: Specification) -> Iterator[Breach]:
     for part, sentence in specification.parts.items():
         if not isinstance(sentence, str) or not sentence.strip():
             yield at(Place(PARTS, 1), "unknown-part", "", f"{part}: {sentence!r}; expected one sentence")
-        if part not in named:
-            yield at(Place(PARTS, 1), "idle-part", "", f"{part}: no requirement waits for it; remove it")
+        if part not in named and part not in specification.interface_parts:
+            yield at(Place(PARTS, 1), "idle-part", "", f"{part}: nothing waits for it; remove it")
 
 
 def mutants(specification: Specification) -> Iterator[Breach]:
