@@ -115,11 +115,11 @@ def _check_keys(head: Mapping[str, Tree]) -> None:
     for key in HEAD_KEYS:
         if key not in head:
             raise _refuse("missing_key", f"keys of the document: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
+    _check_version(head["version"])
     for key, kind in HEAD_KEYS.items():
         expected = {"str": str, "array": list | tuple, "map": Mapping, "tree": object}[kind]
         if not isinstance(head[key], expected):
             raise _refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")
-    _check_version(str(head["version"]))
     _check_requires(head["requires"])
     metadata = head["metadata"]
     assert isinstance(metadata, Mapping)  # noqa: S101 - checked above
@@ -129,8 +129,8 @@ def _check_keys(head: Mapping[str, Tree]) -> None:
         raise _refuse("wrong_type", f"metadata.origin: {type(metadata['origin']).__name__}; expected a map")
 
 
-def _check_version(version: str) -> None:
-    major = major_version(_utf8(version, "version"))
+def _check_version(version: Tree) -> None:
+    major = major_version(_utf8(version, "version")) if isinstance(version, str) else None
     if major is None:
         raise _refuse("not_a_checkpoint", f"version: {version!r}; expected major.minor in decimal")
     if major != FORMAT_MAJOR:
