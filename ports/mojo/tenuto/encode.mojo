@@ -25,7 +25,13 @@ from .tree import Value
 
 
 def canonical_top(root: Value) raises TenutoError -> List[Int]:
-    """Indices of the top-level values in the order of CKPT-FILE-003."""
+    """Indices of the top-level values in the order of CKPT-FILE-003.
+
+    Spec: CKPT-LIM-002.
+    """
+    for name in ["segments", "segment_table", "trailer"]:
+        if root.find(name) >= 0:
+            raise TenutoError("misplaced_key", Phase.ENCODE, String(name))
     var order = List[Int](capacity=root.pairs())
     var known = List[Bool](length=root.pairs(), fill=False)
     comptime for k in range(KEY_COUNT):
