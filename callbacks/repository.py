@@ -99,8 +99,7 @@ class Repository:
         self._found: dict[str, Entry | DamagedFile] = {entry.name: entry for entry in ledger.entries}
         self._found.update({file.name: file for file in ledger.damaged})
         # What `latest.ckpt` has to lead to: never an emergency save.
-        parents = (entry for entry in ledger.entries if entry.checkpoint_id == run.parent)
-        self._newest = next((entry.position for entry in parents if not naming.is_emergency(entry.name)), None)
+        self._newest = run.parent if self.holds_parent() else None
 
     def write(self, job: SaveJob) -> SaveOutcome:
         """Writes a checkpoint, names it, and only then deletes; nothing is deleted if a second name fails.
@@ -113,9 +112,9 @@ class Repository:
         first, *others = job.names
         self._free(first, job)
         path = self._store.save(first, job.document)
-        self._found[first] = self._entry(first)
+        self._found[first] = entry = self._entry(first)
         if job.moves_latest:
-            self._newest = astuple(job.progress)
+            self._newest = entry.checkpoint_id
         names, problem = [first], None
         for name, kind in self._second_names(job, others):
             try:  # one that fails keeps none of the others from being made (CPC-ERR-007)
@@ -123,7 +122,7 @@ class Repository:
             except CheckpointError as error:
                 problem = problem or error
             else:
-                self._found[name] = evolve(self._found[first], name=name)
+                self._found[name] = evolve(entry, name=name)
                 names.append(name)
         saved = SavedCheckpoint(path, tuple(names), job.reasons, job.progress)
         if problem is not None or not job.may_delete:
@@ -155,7 +154,7 @@ class Repository:
         """
         lost = [name for name, state in best.items() if not self._lead(name, partial(_has_state, state), "link")]
         if self._newest is not None and self._latest != "none":
-            self._lead(naming.LATEST, partial(_has_position, self._newest), _KINDS[self._latest])
+            self._lead(naming.LATEST, partial(_has_id, self._newest), _KINDS[self._latest])
         return lost
 
     def _lead(self, name: str, fits: Callable[[Entry], bool], kind: _Kind) -> bool:
@@ -233,8 +232,8 @@ def _has_state(state: tuple[int, int], entry: Entry) -> bool:
     return (epoch, step) == state
 
 
-def _has_position(position: tuple[int, int, int], entry: Entry) -> bool:
-    return entry.position == position
+def _has_id(checkpoint_id: str, entry: Entry) -> bool:
+    return entry.checkpoint_id == checkpoint_id
 
 
 def _numbered(name: str) -> Iterator[str]:

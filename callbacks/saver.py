@@ -139,7 +139,9 @@ class Saver:
         Spec: CPC-CALL-001, CPC-WHEN-006.
         """
         self._collect(wait=True)
-        plan = plan_save(self._rules, self.memory, "manual", trainer.progress, trainer.metrics.view, self._saved_at)
+        facts = trainer.progress, trainer.metrics.view, self._saved_at
+        in_window = not trainer.workload.completed_window()
+        plan = plan_save(self._rules, self.memory, "manual", *facts, in_window=in_window)
         assert plan is not None  # noqa: S101 - a manual save is always made
         self._before, self.memory = self.memory, plan.memory
         try:
@@ -175,7 +177,8 @@ class Saver:
         self.memory = self._before = memory
 
     def _plan(self, event: SaveEvent, context: Context) -> SavePlan | None:
-        return plan_save(self._rules, self.memory, event, context.progress, context.metrics, self._saved_at)
+        facts = context.progress, context.metrics, self._saved_at
+        return plan_save(self._rules, self.memory, event, *facts, in_window=context.in_window)
 
     def _save(self, plan: SavePlan, context: Context) -> None:
         """Spec: CPC-WHEN-005, CPC-ASYNC-001."""

@@ -6,16 +6,19 @@ Spec: CPC-SET-001.
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from attrs import Attribute, define, field
 
 from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.policies.naming import escape
 from tenuto.callbacks.policies.ranking import Mode
 from tenuto.callbacks.repository import LatestMode
 from tenuto.reference.errors import ConfigError
 
 __all__ = ["CheckpointSettings"]
+
+_NAME_BYTES_MAX: Final = 180
 
 
 def _invalid(name: str, got: object, rule: str) -> ConfigError:
@@ -41,9 +44,14 @@ def _switch(instance: object, attribute: Attribute[Any], value: Any) -> None:  #
 
 
 def _name(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    """Accepts the name of a metric."""
+    """Accepts the name of a metric that fits into file names.
+
+    Spec: CPC-NAME-017.
+    """
     if not isinstance(value, str) or not value:
         raise _invalid(attribute.name, value, "the name of a metric")
+    if len(escape(value)) > _NAME_BYTES_MAX:
+        raise _invalid(attribute.name, value, f"a name of at most {_NAME_BYTES_MAX} bytes in a file name")
 
 
 def _folder(value: Any) -> str:  # noqa: ANN401 - a path of any kind

@@ -13,6 +13,7 @@ __all__ = [
     "best_entry_name",
     "best_name",
     "emergency_name",
+    "escape",
     "is_bare",
     "is_best",
     "is_emergency",
@@ -24,8 +25,11 @@ LATEST: Final = "latest.ckpt"
 _PLAIN: Final = re.compile(rb"[^A-Za-z0-9._-]")
 
 
-def _escape(metric: str) -> str:
-    """Spec: CPC-NAME-004."""
+def escape(metric: str) -> str:
+    """Returns the name of a metric as a part of a file name.
+
+    Spec: CPC-NAME-004.
+    """
     return _PLAIN.sub(lambda found: b"%%%02X" % found[0][0], metric.encode()).decode("ascii")
 
 
@@ -34,12 +38,13 @@ def _moment(progress: Progress) -> str:
     return f"epoch_{progress.epoch:04d}{step}"
 
 
-def periodic_name(progress: Progress) -> str:
-    """Returns the name of a save at an epoch boundary or inside an epoch.
+def periodic_name(progress: Progress, *, in_window: bool = False) -> str:
+    """Returns the name of a save at an epoch boundary, inside an epoch, or inside an accumulation window.
 
-    Spec: CPC-NAME-001.
+    Spec: CPC-NAME-001, CPC-NAME-007, CPC-NAME-015.
     """
-    return f"checkpoint_{_moment(progress)}.ckpt"
+    batch = f"_batch_{progress.batch_in_epoch:06d}" if in_window else ""
+    return f"checkpoint_{_moment(progress)}{batch}.ckpt"
 
 
 def emergency_name(progress: Progress) -> str:
@@ -55,7 +60,7 @@ def best_name(metric: str) -> str:
 
     Spec: CPC-NAME-003.
     """
-    return f"best_model_{_escape(metric)}.ckpt"
+    return f"best_model_{escape(metric)}.ckpt"
 
 
 def best_entry_name(metric: str, progress: Progress) -> str:
@@ -63,7 +68,7 @@ def best_entry_name(metric: str, progress: Progress) -> str:
 
     Spec: CPC-NAME-003.
     """
-    return f"best_model_{_escape(metric)}_{_moment(progress)}.ckpt"
+    return f"best_model_{escape(metric)}_{_moment(progress)}.ckpt"
 
 
 def attempt_name(name: str, label: str) -> str:
@@ -89,7 +94,7 @@ def is_best(name: str) -> bool:
 
 def is_periodic(name: str) -> bool:
     """Returns whether a name is one of `periodic_name`."""
-    return re.fullmatch(r"checkpoint_epoch_\d{4,}(_step_\d{8,})?\.ckpt", name) is not None
+    return re.fullmatch(r"checkpoint_epoch_\d{4,}(_step_\d{8,}(_batch_\d{6,})?)?\.ckpt", name) is not None
 
 
 def is_emergency(name: str) -> bool:

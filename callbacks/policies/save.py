@@ -137,6 +137,8 @@ def plan_save(
     progress: Progress,
     metrics: Mapping[str, Metric],
     saved_at: Progress | None,
+    *,
+    in_window: bool = False,
 ) -> SavePlan | None:
     """Decides what an event leads to.
 
@@ -147,6 +149,7 @@ def plan_save(
         progress: Where training is.
         metrics: All metrics so far.
         saved_at: The last state that was saved by this attempt, emergency saves aside.
+        in_window: Whether the progress lies inside an accumulation window.
 
     Returns:
         The save to make, or None.
@@ -163,7 +166,7 @@ def plan_save(
         after = evolve(after, last_step=progress.global_step)
     if event == "train_end" and rules.at_train_end and progress != saved_at:
         reasons.append("train_end")
-    names = [naming.periodic_name(progress)] if reasons else []
+    names = [naming.periodic_name(progress, in_window=in_window)] if reasons else []
     admission = _admission(rules, memory, progress, metrics) if event in {"epoch", "manual"} else None
     if admission is not None:
         reasons.append("best")

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from tagged import Reader, Writer, dump_document, write_scalar
 
-from tenuto.reference.checkpoint import Document, read_checkpoint, write_checkpoint
+from tenuto.reference.checkpoint import Document, read_checkpoint, verify_checkpoint, write_checkpoint
 from tenuto.reference.checkpoint.entries import Entry, Ledger
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.errors import CheckpointError, RestoreError, TenutoError
@@ -24,7 +24,7 @@ from tenuto.reference.trainer.resume import choose_start
 
 PREFIX = b"@tenuto "
 PORT = {"name": "python", "version": "0.1.0", "language": "Python"}
-CLAIMS = ["codec-read", "codec"]
+CLAIMS = ["codec-read", "codec", "callbacks", "checkpoint", "resume"]
 CAPABILITIES = ["signals", "async", "threads", "symlinks", "mmap"]
 CANNOT_WRITE = {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
 
@@ -146,7 +146,17 @@ def newest(folder: str, ledger: Ledger) -> str:
         return ""
     metadata: Any = state.head["metadata"] if state else {"origin": {"checkpoint_id": None}}
     taken = metadata["origin"]["checkpoint_id"]
-    return next((entry.name for entry in ledger.newest_first() if entry.checkpoint_id == taken), "")
+    names = (entry.name for entry in ledger.newest_first() if entry.checkpoint_id == taken)
+    return next((name for name in names if is_whole(os.path.join(folder, name))), "")
+
+
+def is_whole(path: str) -> bool:
+    """Whether a file passes every check: a copy of the checkpoint taken may be damaged."""
+    try:
+        verify_checkpoint(path)
+    except TenutoError:
+        return False
+    return True
 
 
 def bye(_: dict[str, Any]) -> dict[str, Any]:

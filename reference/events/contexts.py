@@ -135,6 +135,7 @@ class Context:
         progress: Where training is.
         metrics: Every metric so far, by flat name; a read-only view.
         run: Which run and attempt this is.
+        in_window: Whether the progress lies between two batches of one accumulation window.
         request_stop: Asks for a normal end; the argument is the reason.
         capture: See `Capture`.
         announce: Tells all callbacks that a checkpoint was saved or deleted.
@@ -143,6 +144,7 @@ class Context:
     progress: Progress
     metrics: Mapping[str, Metric]
     run: RunIdentity
+    in_window: bool
     request_stop: Callable[[str], None] = field(repr=False)
     capture: Capture = field(repr=False)
     announce: Callable[[SavedCheckpoint | DeletedCheckpoint], None] = field(repr=False)

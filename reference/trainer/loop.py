@@ -283,6 +283,7 @@ class Trainer:
             "progress": self.progress,
             "metrics": self.metrics.view,
             "run": self.run,
+            "in_window": not self.workload.completed_window(),
             "request_stop": self._request_stop,
             "capture": self._capture,
             "announce": self._announce,

@@ -50,7 +50,7 @@ class Workload(Protocol):
         """
 
     def completed_window(self) -> bool:
-        """Returns whether the batch last trained on completed an accumulation window."""
+        """Returns whether no accumulation window is open: the batch last trained on completed it, or none was."""
 
     def has_validation(self) -> bool:
         """Returns whether there is anything to validate on."""

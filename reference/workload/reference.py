@@ -127,7 +127,7 @@ class ReferenceWorkload:
         gradients = zeros(live.network.values) if live.gradients is None else live.gradients
         loss = live.network.train_on(batch, self._settings.accumulate, live.generator, gradients)
         live.gradients = gradients
-        if self.completed_window():
+        if not self._is_inside_window(self._loaded):
             live.optimizer.update(live.network.values, gradients)
             live.optimizer.rate = live.scheduler.after_update(live.optimizer.rate)
             live.gradients = None
@@ -139,7 +139,7 @@ class ReferenceWorkload:
 
         Spec: RW-ACC-001.
         """
-        return not self._is_inside_window(self._loaded)
+        return self._live.gradients is None
 
     def _is_inside_window(self, batches: int) -> bool:
         """Returns whether a window is in progress after so many batches of an epoch."""
@@ -165,11 +165,13 @@ class ReferenceWorkload:
         count = float(len(self._validation))
         return {"loss": squares / count, "parts": {"abs": sizes / count}}
 
-    def end_epoch(self, metrics: Mapping[str, Metric], *, step: int, validated: bool) -> None:  # noqa: ARG002 - val_loss says it
+    def end_epoch(self, metrics: Mapping[str, Metric], *, step: int, validated: bool) -> None:
         """See `Workload`."""
         self._touched = True
         live = deepcopy(self._live)
         measured = {name: metric.value for name, metric in metrics.items() if metric.step == step}
+        if validated:
+            live.scheduler.check_metrics(metrics)
         live.optimizer.rate = live.scheduler.after_epoch(live.optimizer.rate, measured)
         self._live = live
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Any, ClassVar
 
 from tenuto.reference.checkpoint.tree import Tree
+from tenuto.reference.errors import ConfigError
 from tenuto.reference.workload.form import BEST, COUNT, Form, exactly
 from tenuto.reference.workload.settings import WorkloadSettings
 
 __all__ = ["Plateau", "Scheduler", "WarmupStep", "make_scheduler"]
 
+_MONITOR = "val_loss"
 _NAME = "scheduler"  # under which the file holds the one scheduler
 
 
@@ -36,6 +38,15 @@ class Scheduler:
     def after_update(self, rate: float) -> float:
         """Returns the learning rate after an update that was made with `rate`."""
         return rate
+
+    def check_metrics(self, known: Container[str]) -> None:
+        """Refuses to go on without the metric that the scheduler follows; `known` are all measured so far.
+
+        Raises:
+            ConfigError: `monitor_missing`.
+
+        Spec: TR-LOOP-013.
+        """
 
     def after_epoch(self, rate: float, metrics: Mapping[str, float]) -> float:  # noqa: ARG002 - overridden
         """Returns the learning rate after an epoch that ended with `rate` and measured these metrics."""
@@ -104,12 +115,17 @@ class Plateau(Scheduler):
         self.bad_epochs = 0
         self.cooldown_left = 0
 
+    def check_metrics(self, known: Container[str]) -> None:
+        """See `Scheduler`."""
+        if _MONITOR not in known:
+            raise ConfigError("monitor_missing", f"scheduler plateau: no {_MONITOR!r} measured; expected it")
+
     def after_epoch(self, rate: float, metrics: Mapping[str, float]) -> float:
         """See `Scheduler`. An epoch without validation changes nothing.
 
         Spec: TR-LOOP-013.
         """
-        v, chosen = metrics.get("val_loss"), self._settings
+        v, chosen = metrics.get(_MONITOR), self._settings
         if v is None:
             return rate
         if not math.isnan(v) and (self.best is None or v < self.best - chosen.threshold):
