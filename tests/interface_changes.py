@@ -99,7 +99,7 @@ CHANGES = {
         ("range", "TR-REST-008", "is not int or value < 1: => is not int or value < 0:"),
         ("call", "TR-RES-001", 'PathLike[str] = "never") => PathLike[str] = "auto")'),
         ("call", "TR-REST-001", "(self, state: Document) -> RestoreReport => (self, state: Document) -> None"),
-        ("key", "TR-FAIL-007", '            "exact": self._boundary.is_exact() if is_exact is None else is_exact,\n => '),
+        ("key", "TR-FAIL-007", '"exact": self._boundary.is_exact() if is_exact is None else is_exact,\n => '),
     ],
     "reference/trainer/torch_trainer.py": [
         ("setting", "TR-REST-008", "        max_epochs: int,\n =>         max_epochs: int = 1,\n"),
