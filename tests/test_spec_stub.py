@@ -124,7 +124,7 @@ def main() raises:
     callbacks.append(AnyCallback(CheckpointCallback(save_top_k=3)))
     callbacks.append(AnyCallback(EarlyStopping()))
     var trainer = Trainer(max_epochs=2, callbacks=callbacks^)
-    var context = Context(progress=Progress(epoch=1), metrics={}, run=RunIdentity(run_id="r"))
+    var context = Context(progress=Progress(epoch=1), metrics={}, run=RunIdentity(run_id="r"), in_window=False)
     for i in range(len(trainer.callbacks)):
         trainer.callbacks[i].on_batch_end(context)
         trainer.callbacks[i].on_teardown(context)
