@@ -18,6 +18,7 @@ from tenuto.conformance_tests.test_model_saving import saver
 
 ROW = re.compile(r"^\| `(\w+)`[^|]*\|([^|]*)\|([^|]*)\|([^|]*)\|", re.MULTILINE)
 OF_FIT = {"resume", "strict"}
+OF_A_CLAUSE = {"state_key"}  # CB-EARLY-006 names it, no row of the table
 
 
 def settings_table(document: str, heading: str) -> dict[str, tuple[str, str, str]]:
@@ -36,7 +37,7 @@ TABLES: list[tuple[dict[str, tuple[str, str, str]], Any]] = [
 
 def test_every_setting_of_the_text_has_its_range() -> None:
     for table, checks in TABLES:
-        assert table.keys() - ranges.NOT_COVERED - OF_FIT == checks.keys()
+        assert table.keys() - ranges.NOT_COVERED - OF_FIT == checks.keys() - OF_A_CLAUSE
 
 
 def edges(kind: str, span: str) -> tuple[list[Any], list[Any]]:
