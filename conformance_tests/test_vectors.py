@@ -106,7 +106,7 @@ def test_the_oracle_agrees_with_the_machine_readable_part() -> None:
     assert groups["limits"]["segment_limit"] == generated.SEGMENT_LIMIT
     assert set(phases) == CODES
     assert {code: phases[code] for code in READ_PHASES} == READ_PHASES
-    assert set(phases.values()) == PHASES
+    assert set(phases.values()) == PHASES - {"config", "restore", "train"}
 
 
 class Witness:

@@ -1,4 +1,4 @@
-"""Error codes with the phase in which a reader reports them, copied by hand from the text of the format.
+"""Error codes, for those of a reader with the phase in which it reports them, copied by hand from the text.
 
 Spec: CKPT-READ-001, CKPT-READ-006.
 """
@@ -23,4 +23,22 @@ _BY_PHASE = {
 
 READ_PHASES = {code: phase for phase, codes in _BY_PHASE.items() for code in codes.split()}
 CODES = frozenset(READ_PHASES) | {"unserializable_value"}
-PHASES = frozenset(_BY_PHASE) | {"encode"}
+PHASES = frozenset(_BY_PHASE) | {"encode", "config", "restore", "train"}
+
+# What is noticed when something is made, started, saved or restored, from the table of 80-error-codes.md.
+_TRAINING = (
+    "already_trained ambiguous_run config_mismatch directory_in_use disk_full duplicate_file_name duplicate_metric "
+    "duplicate_state_key epoch_mismatch inexact_arithmetic inexact_state invalid_metric invalid_setting "
+    "job_not_found monitor_missing no_checkpoint_dir no_usable_checkpoint not_a_folder not_a_job not_resumable "
+    "not_writable option_ignored several_checkpoint_callbacks state_mismatch training_interrupted unsupported_loader "
+    "unsupported_model unsupported_setting"
+)
+TRAINING_CODES = frozenset(_TRAINING.split())
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is a code of the specification, or may be one of a port's own.
+
+    Spec: ERR-CODE-001, GEN-NAME-001.
+    """
+    return text in CODES or text in TRAINING_CODES or text.startswith("x_")

@@ -15,6 +15,7 @@ from tenuto.conformance_tests.oracle.families import (
     framing,
     kinds,
     opening,
+    pairs,
     scalars,
     scan,
     tensors,
@@ -22,7 +23,7 @@ from tenuto.conformance_tests.oracle.families import (
 )
 from tenuto.conformance_tests.oracle.vector import FOLDERS, Vector
 
-FAMILIES = (toplevel, scalars, containers, tensors, forms, opening, scan, kinds, framing)
+FAMILIES = (toplevel, scalars, containers, tensors, forms, opening, scan, kinds, framing, pairs)
 
 
 def all_vectors() -> list[Vector]:

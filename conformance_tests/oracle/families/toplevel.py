@@ -3,6 +3,8 @@
 Spec: CKPT-FILE-002, CKPT-FILE-003, CKPT-FILE-004, CKPT-FILE-005, CKPT-VER-001, CKPT-CANON-006.
 """
 
+from attrs import evolve
+
 from tenuto.conformance_tests.oracle.tree import Tree, filled, make
 from tenuto.conformance_tests.oracle.vector import Vector, valid
 
@@ -31,6 +33,8 @@ def basics() -> list[Vector]:
 def unknown_keys() -> list[Vector]:
     """Keys beyond the twelve."""
     extra: dict[str, Tree] = {f"x{index}": index for index in range(4)}
+    later = make(version="1.1", later={"a": 1}, metadata={"later": [2], "origin": {"later": "c"}})
+    everywhere = valid(169, "keys of a later version, in metadata and its origin too", "FILE-004 FILE-005", later)
     return [
         valid(160, "an unknown key", "FILE-004 FILE-005", make(zz_future={"a": [1, None]})),
         valid(
@@ -56,6 +60,7 @@ def unknown_keys() -> list[Vector]:
             make(**{"": 1, "segment": 2, "trailers": 3, "Version": 4, "segments ": 5, "model_state\x00": 6}),
         ),
         valid(168, "version 1.1", "VER-001", make(version="1.1")),
+        evolve(everywhere, req=(*everywhere.req, "GEN-VER-002")),
     ]
 
 

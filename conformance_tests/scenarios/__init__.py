@@ -1,0 +1,4 @@
+"""Scenarios as cases: scripted trainings that a port carries out, judged by events, replies and files.
+
+Spec: 95-scenarios.md.
+"""

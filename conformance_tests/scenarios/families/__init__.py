@@ -1,0 +1,1 @@
+"""Scenario cases that are made at run time, because there are many of one kind."""
