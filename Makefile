@@ -10,7 +10,7 @@ MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
 
-.PHONY: help demo test lint conformance verdicts bench mojo-port clean
+.PHONY: help demo test lint conformance verdicts matrix bench mojo-port clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -36,7 +36,12 @@ strace: # one of the two ways in which the tests count what inspect reads
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq strace >/dev/null; } \
 	    || echo "strace is missing and cannot be installed here: one of two measurements of inspect is left out"
 
-test: strace lint conformance ## everything: lint, types, specification, conformance of both ports, tests
+.PHONY: chromium
+chromium: # in which the tests look at the page of results
+	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq chromium >/dev/null; } \
+	    || echo "chromium is missing and cannot be installed here: the page of results is not looked at"
+
+test: strace chromium lint conformance ## everything: lint, types, specification, conformance of both ports, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: spec
@@ -65,6 +70,11 @@ verdicts: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write ports/*/verdi
 	    $(BIN)/tenuto spec verdicts --port-results build/conformance/$$port.jsonl --out ports/$$port/verdicts.json \
 	    || exit; done
 	@$(BIN)/tenuto spec trace
+
+matrix: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write build/conformance/report.html: requirements by ports
+	@for port in python mojo; do $(BIN)/tenuto conformance run --port ports/$$port/port.toml --jobs 2; test $$? -le 1 || exit; done
+	@$(BIN)/tenuto conformance report build/conformance/python.jsonl build/conformance/mojo.jsonl --out build/conformance/report.html
+	@echo build/conformance/report.html
 
 bench: $(INSTALLED) ## measured ratios, both sides in one run
 	@$(BIN)/python -m benchmarks.run

@@ -4,20 +4,23 @@ Spec: sections 3, 6 and 7 of 90-conformance.md.
 """
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 from attrs import frozen
 
+from tenuto.conformance_tests.entries import safe_load
+from tenuto.conformance_tests.judge import Judgement
 from tenuto.conformance_tests.oracle import document as tagged
 from tenuto.conformance_tests.oracle.codes import READ_PHASES
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.generated import Generated
 from tenuto.conformance_tests.oracle.tree import Document, without_origin
-from tenuto.conformance_tests.protocol import parse_json
+from tenuto.conformance_tests.port import Port
+from tenuto.conformance_tests.protocol import Reply, parse_json
 
 READ, WRITE = "codec-read", "codec"
 
@@ -104,7 +107,30 @@ class End:
     bye: bool
 
 
-Task = Decode | Refuse | Recode | BadOut | Hello | Echo | UnknownOperation | BadLine | End
+class Talk(Protocol):
+    """A conversation with a port, for a case that asks several things."""
+
+    def ask(self, operation: str, members: Mapping[str, Json]) -> Reply:
+        """One request and its reply; an adapter that is gone or out of step ends the case."""
+        ...
+
+    def restart(self) -> None:
+        """Go on with a new process of the adapter, which is greeted and has been asked nothing else."""
+        ...
+
+    def scratch(self) -> Path:
+        """A new, empty folder of the sandbox, which goes when the case has been judged."""
+        ...
+
+
+@frozen
+class Conversation:
+    """Ask several things, one after the other, and judge what came of them."""
+
+    carry_out: Callable[[Talk], Judgement]
+
+
+Task = Decode | Refuse | Recode | BadOut | Hello | Echo | UnknownOperation | BadLine | End | Conversation
 
 
 @frozen
@@ -117,6 +143,8 @@ class Case:
         req: the requirements that it shows.
         title: what it is about, for a person.
         task: what is asked and what is expected.
+        needs: capabilities without which the case is not scored.
+        lacks: capabilities with which it is not: it shows what a port does that lacks them.
     """
 
     id: str
@@ -124,6 +152,16 @@ class Case:
     req: tuple[str, ...]
     title: str
     task: Task
+    needs: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
+
+    def is_claimed(self, port: Port) -> bool:
+        """Whether the case is scored for a port.
+
+        Spec: CONF-VERDICT-002, CONF-PROF-001.
+        """
+        held = set(port.capabilities)
+        return self.profile in port.claimed() and self.needs <= held and not self.lacks & held
 
 
 @frozen
@@ -170,7 +208,7 @@ def _stripped(source: Source) -> bytes:
 def read_source(sidecar: Path) -> Source:
     """A committed vector; raises `SuiteError` if its sidecar is not of the form of section 7."""
     try:
-        table: dict[str, Any] = yaml.safe_load(sidecar.read_text("utf-8"))
+        table: dict[str, Any] = safe_load(sidecar.read_text("utf-8"))
         expect = table["expect"]
         refusal = Refusal(expect["error"], expect["phase"]) if "error" in expect else None
         return Source(

@@ -5,21 +5,26 @@ Every function may raise `MalformedError`, which is the verdict `PROTOCOL`.
 Spec: section 5 of 90-conformance.md, CONF-VERDICT-001, CONF-VERDICT-007.
 """
 
+from __future__ import annotations
+
 import re
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from attrs import frozen
 
-from tenuto.conformance_tests.cases import Refusal
 from tenuto.conformance_tests.oracle import document as tagged
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 from tenuto.conformance_tests.port import Port
 from tenuto.conformance_tests.process import Exit
 from tenuto.conformance_tests.protocol import Reply, parse_json
 
+if TYPE_CHECKING:
+    from tenuto.conformance_tests.cases import Refusal
+
 
 class Verdict(StrEnum):
-    """The verdicts of section 5; known failures and flaky cases are not part of this version of the suite."""
+    """The verdicts of section 5."""
 
     PASS = "PASS"  # noqa: S105  a verdict, not a password
     FAIL = "FAIL"
@@ -28,6 +33,9 @@ class Verdict(StrEnum):
     PROTOCOL = "PROTOCOL"
     NOT_TESTABLE = "NOT_TESTABLE"
     NOT_CLAIMED = "NOT_CLAIMED"
+    XFAIL = "XFAIL"
+    XPASS = "XPASS"
+    FLAKY = "FLAKY"
     UNCOVERED = "UNCOVERED"
     SUITE_ERROR = "SUITE_ERROR"
 

@@ -15,16 +15,19 @@ from tenuto.conformance_tests.cases import (
     Echo,
     End,
     Hello,
+    Source,
     SuiteError,
     UnknownOperation,
     generated_source,
     read_source,
     vector_cases,
 )
+from tenuto.conformance_tests.encoding import encode_cases
 from tenuto.conformance_tests.oracle import generated
 from tenuto.conformance_tests.oracle.document import Json, Writer, scalar
 from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.tree import filled, make
+from tenuto.conformance_tests.scenarios.plan import scenario_cases
 
 ESCAPES = '"\\/\b\f\n\r\t\x00\x1f\x7f \xe9\u2028\uffff\U0001f600\U0010ffff'
 
@@ -43,7 +46,8 @@ def adapter_cases() -> list[Case]:
         ("TREES", "arrays and maps, empty ones among them", trees, False),
         ("TENSORS", "tensors, shared and empty ones among them", tensors, False),
     ]
-    hello = Case("CONF-HELLO", READ, ("CONF-OP-001", "CONF-VERDICT-006"), "the greeting", Hello())
+    greeted = ("CONF-OP-001", "CONF-VERDICT-006", "CONF-LINE-002", "CONF-LINE-004", "CONF-REPLY-001", "GEN-VER-001")
+    hello = Case("CONF-HELLO", READ, greeted, "the greeting", Hello())
     req = ("CONF-OP-002", "CONF-LINE-006")
     found = [Case(f"CONF-ECHO-{name}", READ, req, title, Echo(value, slash)) for name, title, value, slash in echoes]
     unknown = Case("CONF-UNKNOWN-OP", READ, ("CONF-REPLY-002",), "an unknown operation", UnknownOperation())
@@ -88,12 +92,18 @@ def end_cases() -> list[Case]:
     ]
 
 
-def all_cases(spec: Path) -> list[Case]:
-    """The whole plan; raises `SuiteError` if the vectors are not there."""
+def vector_sources(spec: Path) -> list[Source]:
+    """The vectors, committed ones first; raises `SuiteError` if they are not there."""
     sidecars = sorted((spec / "vectors" / "ckpt").glob("*/*.yaml"), key=lambda path: path.name)
     if not sidecars:
         raise SuiteError(f"vectors of {spec.name}: none; expected the vectors of the specification")
     sources = [read_source(sidecar) for sidecar in sidecars]
-    sources += [generated_source(vector) for vector in generated.vectors()]
+    return sources + [generated_source(vector) for vector in generated.vectors()]
+
+
+def all_cases(spec: Path) -> list[Case]:
+    """The whole plan; raises `SuiteError` if the vectors are not there."""
+    sources = vector_sources(spec)
     vectors = [case for source in sources for case in vector_cases(source)]
-    return adapter_cases() + vectors + end_cases()
+    scripted = [*encode_cases(sources), *scenario_cases(spec / "vectors")]
+    return adapter_cases() + vectors + scripted + end_cases()

@@ -13,12 +13,16 @@ from attrs import frozen
 PROFILE_INCLUDES: dict[str, tuple[str, ...]] = {
     "codec-read": (),
     "codec": ("codec-read",),
-    "callbacks": (),
-    "checkpoint": ("codec", "callbacks"),
+    "callbacks": ("codec",),
+    "checkpoint": ("callbacks",),
     "resume": ("checkpoint",),
     "crash-process": ("resume",),
     "crash-power": ("crash-process",),
+    "ext:zstd": ("codec",),
+    "ext:sharded": ("codec",),
+    "ext:pool": ("codec",),
 }
+CAPABILITIES = ("signals", "async", "threads", "symlinks", "mmap", "float32", "zstd")
 
 _REQUIRED = {"name": str, "version": str, "language": str, "run": list, "claims": list}
 _OPTIONAL = {"build": list, "capabilities": list, "timeout_scale": (int, float)}
@@ -112,7 +116,8 @@ def _check_values(table: dict[str, Any], path: Path) -> None:
         ("name", re.fullmatch(r"[a-z0-9-]+", table["name"], re.ASCII), "[a-z0-9-]+"),
         ("version", table["version"] and table["version"].lower() not in _BRANCHES, "a version, not a branch"),
         ("run", table["run"], "a command"),
-        ("claims", set(table["claims"]) <= set(PROFILE_INCLUDES), f"profiles of {sorted(PROFILE_INCLUDES)}"),
+        ("claims", set(table["claims"]) <= set(PROFILE_INCLUDES), f"profiles: {', '.join(PROFILE_INCLUDES)}"),
+        ("capabilities", set(table.get("capabilities", [])) <= set(CAPABILITIES), ", ".join(CAPABILITIES)),
         ("timeout_scale", isinstance(scale, (int, float)) and 1.0 <= scale <= 10.0, "1.0 to 10.0"),
     ]
     for key, holds, rule in rules:

@@ -1,29 +1,34 @@
 """An adapter as a child process: started in its own process group, read with deadlines, killed as a whole.
 
 Nothing that the child does can block or exhaust the runner: all pipes are non-blocking, noise is dropped as
-it arrives, and a reply longer than the limit ends the reading. A child that leaves its process group escapes
-the kill; that needs a sandbox of the operating system.
+it arrives, and a reply longer than the limit ends the reading. A child that leaves the process group is known by a
+mark in its environment; one that takes that off as well escapes, until its limit of CPU time.
 
 Spec: CONF-LINE-003, CONF-VERDICT-005.
 """
 
 import contextlib
 import os
+import secrets
 import selectors
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from attrs import define, frozen
 
+from tenuto.conformance_tests.limits import Limits
 from tenuto.conformance_tests.lines import LineReader, OversizedError
 
 STDERR_KEPT = 1 << 16
 SETTLE_SECONDS = 1.0
 DRAIN_READS = 32
+MARK = "TENUTO_ADAPTER"
+KILL_ROUNDS = 3  # a process may start another while it is looked for
 
 
 @frozen
@@ -80,6 +85,7 @@ class Adapter:
 
     Attributes:
         popen: the process, the leader of its group.
+        mark: what it and its children have in their environment.
         reader: splits what it prints.
         replies: replies that nobody has taken yet.
         stderr: the last that it said there.
@@ -88,6 +94,7 @@ class Adapter:
     """
 
     popen: "subprocess.Popen[bytes]"
+    mark: str
     reader: LineReader
     replies: "deque[bytes]"
     stderr: bytearray
@@ -95,30 +102,39 @@ class Adapter:
     silent: bool = False
 
     @classmethod
-    def start(cls, command: Sequence[str], folder: Path) -> "Adapter":
+    def start(cls, command: Sequence[str], folder: Path, limits: Limits) -> "Adapter":
         """Start the adapter in its folder; raises OSError if that is not possible."""
+        mark = secrets.token_hex(8)
         popen = subprocess.Popen(
             list(command),
             cwd=folder,
+            env={**os.environ, MARK: mark},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
             bufsize=0,
         )
+        limits.hold(popen.pid)
         for pipe in (popen.stdin, popen.stdout, popen.stderr):
             if pipe is not None:
                 os.set_blocking(pipe.fileno(), False)
-        return cls(popen, LineReader(), deque(), bytearray())
+        return cls(popen, mark, LineReader(), deque(), bytearray())
 
-    def ask(self, line: bytes, seconds: float) -> Outcome:
-        """Send a line and wait for the next reply; a reply that came unasked is taken for the answer."""
+    def ask(self, line: bytes, seconds: float, given_up: threading.Event | None = None) -> Outcome:
+        """Send a line and wait for the next reply; a reply that came unasked is taken for the answer.
+
+        Args:
+            line: the request.
+            seconds: the deadline.
+            given_up: ends the waiting when it is set.
+        """
         deadline = time.monotonic() + seconds
         pending = line
         try:
             while not self.replies:
                 left = deadline - time.monotonic()
-                if left <= 0:
+                if left <= 0 or (given_up is not None and given_up.is_set()):
                     return Late(seconds)
                 if self.closed or self._exit() is not None:
                     return self._last_reply()
@@ -199,10 +215,17 @@ class Adapter:
         del self.stderr[:-STDERR_KEPT]
 
     def kill(self) -> None:
-        """Kill the whole process group and release everything."""
+        """Kill the whole process group, and who has left it, and release everything."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
+        for _ in range(KILL_ROUNDS):
+            others = list(_marked(self.mark))
+            for process_id in others:
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process_id, signal.SIGKILL)
+            if not others:
+                break
         for pipe in (self.popen.stdin, self.popen.stdout, self.popen.stderr):
             if pipe is not None:
                 with contextlib.suppress(OSError):
@@ -225,3 +248,12 @@ def _write(descriptor: int, data: bytes) -> bytes:
         return data
     except OSError:
         return b""
+
+
+def _marked(mark: str) -> Iterator[int]:
+    """The processes that run with a mark in their environment, where the system shows it."""
+    wanted = f"{MARK}={mark}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if wanted in environment.read_bytes().split(b"\0"):
+                yield int(environment.parent.name)

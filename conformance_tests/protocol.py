@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from attrs import frozen
 
-from tenuto.conformance_tests.oracle.codes import CODES, PHASES
+from tenuto.conformance_tests.oracle.codes import PHASES, is_code
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 
 PREFIX = b"@tenuto "
@@ -119,6 +119,6 @@ def check_reply(reply: Reply) -> None:
         raise MalformedError(f"reply is {reply.kind}; expected one of {', '.join(REPLY_MEMBERS)}")
     for name in REPLY_MEMBERS[reply.kind]:
         reply.text(name)
-    if reply.kind == "error" and not (reply.text("code") in CODES and reply.text("phase") in PHASES):
+    if reply.kind == "error" and not (is_code(reply.text("code")) and reply.text("phase") in PHASES):
         words = f"{reply.text('code')!r} in phase {reply.text('phase')!r}"
         raise MalformedError(f"error {words}; expected words of the specification")

@@ -1,11 +1,12 @@
-"""Results: one line of JSON for each verdict while the run goes on, counts, awards and the exit code.
+"""Results: one line of JSON for each verdict while the run goes on, between a header and a footer.
 
-Spec: section 8 of 90-conformance.md, CONF-VERDICT-002, CONF-VERDICT-003, CONF-VERDICT-004.
+Spec: section 8 of 90-conformance.md.
 """
 
 import json
 import shlex
-from collections import Counter
+import shutil
+import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
@@ -18,7 +19,7 @@ from attrs import define, frozen
 from tenuto.conformance_tests.cases import Case
 from tenuto.conformance_tests.clauses import spec_version
 from tenuto.conformance_tests.judge import Judgement, Verdict
-from tenuto.conformance_tests.port import Port, included
+from tenuto.conformance_tests.port import Port
 
 
 @frozen
@@ -35,60 +36,15 @@ class Result:
         return self.judgement.verdict
 
 
-@frozen
-class Summary:
-    """A run as a whole.
-
-    Attributes:
-        counts: verdict -> how many cases have it.
-        awarded: profile -> whether it is awarded.
-        exit_code: the exit code of the runner.
-    """
-
-    counts: Mapping[str, int]
-    awarded: Mapping[str, bool]
-    exit_code: int
-
-
-def exit_code(results: Sequence[Result]) -> int:
-    """0 only if something was run and all of it passed; a case that is not claimed is neither.
-
-    Spec: CONF-VERDICT-002, CONF-VERDICT-003.
-    """
-    verdicts = {result.verdict for result in results} - {Verdict.NOT_CLAIMED}
-    if Verdict.SUITE_ERROR in verdicts:
-        return 3
-    return 0 if verdicts == {Verdict.PASS} else 1
-
-
-def awards(port: Port, every_case: Sequence[Case], results: Sequence[Result]) -> dict[str, bool]:
-    """Which claimed profiles are awarded: all cases of the whole suite in them were run and passed.
-
-    Spec: CONF-VERDICT-004.
-    """
-    passed = {result.case.id for result in results if result.verdict is Verdict.PASS}
-    found = {}
-    for profile in sorted(port.claimed()):
-        scored = {case.id for case in every_case if case.profile in included(profile)}
-        own = any(case.profile == profile for case in every_case)
-        found[profile] = own and scored <= passed
-    return found
-
-
-def summarize(port: Port, every_case: Sequence[Case], results: Sequence[Result]) -> Summary:
-    """Counts, awards and the exit code of a run."""
-    counts = Counter(str(result.verdict) for result in results)
-    return Summary(dict(sorted(counts.items())), awards(port, every_case, results), exit_code(results))
-
-
-def repro(port_path: Path, case: Case) -> str:
-    """The command that runs one case again."""
-    return f"tenuto conformance run --port {shlex.quote(str(port_path))} --only {shlex.quote(case.id)}"
+def repro(port_path: Path, case_id: str) -> str:
+    """The command that runs one case again, from the folder in which the runner was started."""
+    program = "tenuto" if shutil.which("tenuto") else f"{shlex.quote(sys.executable)} -m tenuto.cli"
+    return f"{program} conformance run --port {shlex.quote(str(port_path))} --filter {shlex.quote(case_id)}"
 
 
 @define
 class ResultsFile:
-    """The file of results; every line is complete when the next case starts.
+    """The file of results; every line is complete when the next case is judged.
 
     Spec: section 8 of 90-conformance.md.
     """
@@ -109,8 +65,11 @@ class ResultsFile:
     ) -> None:
         self.stream.close()
 
-    def header(self, port: Port, plan: Sequence[Case]) -> None:
-        """Versions, the port, and the plan before anything of it is run."""
+    def header(self, port: Port, plan: Sequence[Case], seed: int | None) -> None:
+        """Versions, the port, and the plan in the order in which it is asked, before anything of it is run.
+
+        The hash is that of the sorted ids: runs in another order have the same one.
+        """
         ids = [case.id for case in plan]
         self._line(
             {
@@ -124,43 +83,35 @@ class ResultsFile:
                     "claims": port.claims,
                     "capabilities": port.capabilities,
                 },
+                "seed": seed,
                 "plan": ids,
-                "plan_xxh64": xxhash.xxh64_hexdigest("\n".join(ids).encode()),
+                "plan_xxh64": xxhash.xxh64_hexdigest("\n".join(sorted(ids)).encode()),
             }
         )
 
     def verdict(self, port: Port, result: Result) -> None:
         """One case."""
         judgement = result.judgement
-        parts = [judgement.detail]
-        parts += [f"expected {judgement.expected}"] if judgement.expected else []
-        parts += [f"got {judgement.actual}"] if judgement.actual else []
         self._line(
             {
                 "kind": "verdict",
                 "case": result.case.id,
+                "title": result.case.title,
                 "profile": result.case.profile,
                 "req": result.case.req,
                 "verdict": str(result.verdict),
-                "detail": "; ".join(part for part in parts if part),
+                "detail": judgement.detail,
+                "expected": judgement.expected,
+                "actual": judgement.actual,
                 "seconds": round(result.seconds, 6),
-                "repro": repro(port.path, result.case),
+                "repro": repro(port.path, result.case.id),
             }
         )
 
-    def footer(self, summary: Summary) -> None:
+    def footer(self, members: Mapping[str, object]) -> None:
         """The run as a whole."""
-        self._line({"kind": "footer", **footer(summary)})
+        self._line({"kind": "footer", **members})
 
     def _line(self, record: Mapping[str, object]) -> None:
         self.stream.write(json.dumps(record, ensure_ascii=True) + "\n")
         self.stream.flush()
-
-
-def footer(summary: Summary) -> dict[str, object]:
-    """The members of the footer."""
-    return {
-        "counts": dict(summary.counts),
-        "awarded": [profile for profile, given in summary.awarded.items() if given],
-        "exit_code": summary.exit_code,
-    }

@@ -5,16 +5,19 @@ Spec: CONF-VERDICT-005, CONF-VERDICT-006, CONF-VERDICT-007, CONF-OP-001 to CONF-
 
 import secrets
 import shutil
-import stat
-from collections.abc import Mapping
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import define, frozen
+from attrs import define, field
 
 from tenuto.conformance_tests import judge
 from tenuto.conformance_tests.cases import (
     BadLine,
     BadOut,
+    Conversation,
     Decode,
     Echo,
     End,
@@ -22,35 +25,22 @@ from tenuto.conformance_tests.cases import (
     Recode,
     Refusal,
     Refuse,
+    SuiteError,
+    Talk,
     Task,
     UnknownOperation,
 )
 from tenuto.conformance_tests.judge import Judgement, Verdict
+from tenuto.conformance_tests.limits import Deadlines, Limits
 from tenuto.conformance_tests.oracle.document import Json, MalformedError
 from tenuto.conformance_tests.port import Port
 from tenuto.conformance_tests.process import Adapter, Answer, Ended, Late, Outcome
 from tenuto.conformance_tests.protocol import Reply, check_reply, parse_reply, request_line
+from tenuto.conformance_tests.written import written
 
-MAX_DEATHS = 10
 BAD_LINE = b'{"id":"1","op":\n'
 CANNOT_WRITE = Refusal("io_error", "io")
 WRITTEN_LIMIT = 1 << 28
-
-
-@frozen
-class Deadlines:
-    """Seconds to wait, before `timeout_scale`.
-
-    Spec: section 5 of 90-conformance.md.
-    """
-
-    hello: float = 20.0
-    operation: float = 10.0
-    end: float = 2.0
-
-    def scaled(self, factor: float) -> "Deadlines":
-        """All of them times a factor."""
-        return Deadlines(self.hello * factor, self.operation * factor, self.end * factor)
 
 
 class _LostError(Exception):
@@ -68,43 +58,64 @@ class Session:
     Attributes:
         port: the port.
         deadlines: how long to wait, already scaled.
+        limits: of each process.
         sandbox: a folder of the runner that the port may read and write.
         adapter: the running adapter, if there is one.
+        given_up: nobody waits for the answers any more.
         deaths: how often an adapter had to be given up.
-        last_death: the judgement of the last time.
-        noise: lines of stdout that were no replies.
     """
 
     port: Port
     deadlines: Deadlines
+    limits: Limits
     sandbox: Path
+    given_up: threading.Event = field(factory=threading.Event)
     adapter: Adapter | None = None
     deaths: int = 0
-    last_death: Judgement | None = None
-    noise: int = 0
+    _past_noise: int = 0
+    _scratch: list[Path] = field(factory=list)
+
+    @property
+    def noise(self) -> int:
+        """How many lines of stdout were no replies.
+
+        Spec: CONF-LINE-003.
+        """
+        return self._past_noise + (self.adapter.reader.noise if self.adapter else 0)
 
     def run(self, task: Task) -> Judgement:
         """Ask one case; whatever the adapter does becomes a judgement."""
-        if self.deaths >= MAX_DEATHS and self.last_death is not None:
-            return self.last_death
         try:
-            if isinstance(task, Hello):
-                self.stop()
             adapter = self.adapter or self._start()
             return self._run(adapter, task)
         except _LostError as lost:
             self.stop()
             self.deaths += 1
-            self.last_death = lost.judgement
             return lost.judgement
         except (MalformedError, RecursionError) as error:
             # Only what a port wrote is nested so deeply that reading it fails.
             return Judgement(Verdict.PROTOCOL, str(error))
 
+    def ask(self, operation: str, members: Mapping[str, Json]) -> Reply:
+        """See `Talk`."""
+        return self._ask(self.adapter or self._start(), operation, members)
+
+    def restart(self) -> None:
+        """See `Talk`."""
+        self.stop()
+        self._start()
+
+    def scratch(self) -> Path:
+        """See `Talk`."""
+        folder = self.sandbox / secrets.token_hex(8)
+        folder.mkdir(parents=True)
+        self._scratch.append(folder)
+        return folder
+
     def stop(self) -> None:
         """Kill the adapter if one is running."""
         if self.adapter is not None:
-            self.noise += self.adapter.reader.noise
+            self._past_noise = self.noise
             self.adapter.kill()
             self.adapter = None
 
@@ -114,7 +125,7 @@ class Session:
         Spec: CONF-OP-001.
         """
         try:
-            adapter = Adapter.start(self.port.run, self.port.folder)
+            adapter = Adapter.start(self.port.run, self.port.folder, self.limits)
         except OSError as error:
             detail = f"the adapter could not be started: {error}"
             raise _LostError(Judgement(Verdict.CRASH, detail, "a running adapter")) from error
@@ -151,7 +162,7 @@ class Session:
         self, adapter: Adapter, operation: str, line: bytes, request_id: str, seconds: float | None = None
     ) -> Reply:
         """One line and its reply."""
-        outcome = adapter.ask(line, self.deadlines.operation if seconds is None else seconds)
+        outcome = adapter.ask(line, self.deadlines.operation if seconds is None else seconds, self.given_up)
         if not isinstance(outcome, Answer):
             raise _LostError(_no_answer(operation, outcome, adapter))
         try:
@@ -162,6 +173,15 @@ class Session:
         return reply
 
     def _run(self, adapter: Adapter, task: Task) -> Judgement:
+        match task:
+            case Decode() | Refuse() | Recode() | BadOut():
+                return self._file(adapter, task)
+            case Conversation(carry_out):
+                return self._converse(carry_out)
+            case _:
+                return self._about_adapter(adapter, task)
+
+    def _about_adapter(self, adapter: Adapter, task: Hello | Echo | UnknownOperation | BadLine | End) -> Judgement:
         match task:
             case Hello():
                 return judge.PASSED
@@ -175,8 +195,13 @@ class Session:
                 return judge.judge_bad_line(self._exchange(adapter, "a bad line", BAD_LINE, ""))
             case End(bye):
                 return self._end(adapter, bye=bye)
-            case _:
-                return self._file(adapter, task)
+
+    def _converse(self, carry_out: Callable[[Talk], Judgement]) -> Judgement:
+        try:
+            return carry_out(self)
+        finally:
+            while self._scratch:
+                _remove(self._scratch.pop())
 
     def _file(self, adapter: Adapter, task: Decode | Refuse | Recode | BadOut) -> Judgement:
         """A case about a file; the names in the sandbox say nothing about it.
@@ -192,7 +217,7 @@ class Session:
             if isinstance(task, Recode):
                 data = task.data()
                 reply = self._ask(adapter, "recode", members | {"strip_origin": task.strip_origin})
-                return judge.judge_recode(data, reply, _written(out))
+                return judge.judge_recode(data, reply, written(out, WRITTEN_LIMIT))
             if isinstance(task, BadOut):
                 members["out"] = str(path / "x")  # leads through a file, so that making folders does not help
                 operation = "recode" if task.recode else "decode"
@@ -202,7 +227,7 @@ class Session:
                 return judge.judge_refusal(task.refusal, self._ask(adapter, "decode", members))
             document = task.document()
             reply = self._ask(adapter, "decode", members)
-            return judge.judge_decode(task.canonical, document, reply, _written(out))
+            return judge.judge_decode(task.canonical, document, reply, written(out, WRITTEN_LIMIT))
         finally:
             _remove(folder)
 
@@ -222,6 +247,27 @@ class Session:
         return judgement
 
 
+@contextmanager
+def opened(
+    port: Port, deadlines: Deadlines, limits: Limits, given_up: threading.Event | None = None
+) -> Iterator[Session]:
+    """A conversation with a port in a sandbox of its own, of which nothing is left at its end; deadlines unscaled.
+
+    Raises:
+        SuiteError: There can be no sandbox.
+    """
+    try:
+        sandbox = Path(tempfile.mkdtemp(prefix="tenuto-conformance-"))
+    except OSError as error:
+        raise SuiteError(f"sandbox: {error}; expected a folder for temporary files") from error
+    session = Session(port, deadlines.scaled(port.timeout_scale), limits, sandbox, given_up or threading.Event())
+    try:
+        yield session
+    finally:
+        session.stop()
+        _remove(sandbox)
+
+
 def _no_answer(operation: str, outcome: Outcome, adapter: Adapter) -> Judgement:
     """The judgement of a request without an answer, with what the adapter said instead and on stderr."""
     said = adapter.stderr[-2000:].decode("utf-8", "backslashreplace").strip()
@@ -236,17 +282,6 @@ def _no_answer(operation: str, outcome: Outcome, adapter: Adapter) -> Judgement:
         case _:
             detail = f"a reply to {operation} that does not end within the limit of a line"
             return Judgement(Verdict.PROTOCOL, detail, "a reply of at most 1 MiB", "a longer one")
-
-
-def _written(path: Path) -> bytes | None:
-    """What the port wrote; None if there is no regular file of a sensible size."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return None
-    if not stat.S_ISREG(status.st_mode) or status.st_size > WRITTEN_LIMIT:
-        return None
-    return path.read_bytes()
 
 
 def _remove(folder: Path) -> None:

@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from tenuto.conformance_tests.port import PortError, included, read_port
+from tenuto.conformance_tests.clauses import spec_folder
+from tenuto.conformance_tests.port import CAPABILITIES, PROFILE_INCLUDES, PortError, included, read_port
 
 GOOD = {
     "name": '"x-1"',
@@ -59,6 +60,7 @@ def test_a_missing_key(tmp_path: Path, key: str) -> None:
         ("claims", '"codec"'),
         ("claims", '["codecs"]'),
         ("capabilities", '"zstd"'),
+        ("capabilities", '["zst"]'),
         ("build", '"make"'),
         ("timeout_scale", '"1"'),
         ("timeout_scale", "true"),
@@ -91,6 +93,26 @@ def test_what_is_not_there(tmp_path: Path) -> None:
         read_port(tmp_path / "port.toml")
 
 
-def test_profiles_include_what_the_text_says() -> None:
-    assert included("codec") == {"codec", "codec-read"}
+CONFORMANCE = spec_folder() / "90-conformance.md"
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The rows of a table of section 6, known by the word over its first column; its cells without marks."""
+    section = CONFORMANCE.read_text("utf-8").split("\n## 6. ")[1].split("\n## 7. ")[0]
+    table = next(part for part in section.split("\n\n") if part.startswith(f"| {heading} |"))
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_profiles_and_capabilities_are_those_of_the_text() -> None:
+    told = {}
+    for names, includes, *_ in rows("profile"):
+        for name in names.replace("`", "").split(", "):
+            told[name] = tuple(includes.replace("`", "").split(", ")) if includes else ()
+    assert told == PROFILE_INCLUDES
+    assert tuple(row[0].strip("`") for row in rows("capability")) == CAPABILITIES
+
+
+def test_a_profile_includes_those_of_the_profiles_that_it_includes() -> None:
     assert included("codec-read") == {"codec-read"}
+    assert included("resume") == {"codec-read", "codec", "callbacks", "checkpoint", "resume"}
+    assert included("ext:zstd") == {"codec-read", "codec", "ext:zstd"}

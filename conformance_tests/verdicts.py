@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from tenuto.conformance_tests.judge import Verdict
 
-__all__ = ["VerdictsError", "read_verdicts", "verdicts_text"]
+__all__ = ["VerdictsError", "read_verdicts", "verdicts_text", "worst"]
 
 # The worst first: one case that fails decides what is said of a requirement. Cases that the port does not claim count
 # for nothing, unless a requirement has no others.
 _ORDER: Final = (
     *(Verdict.SUITE_ERROR, Verdict.CRASH, Verdict.TIMEOUT, Verdict.PROTOCOL, Verdict.FAIL),
-    *(Verdict.NOT_TESTABLE, Verdict.UNCOVERED, Verdict.PASS),
+    *(Verdict.FLAKY, Verdict.NOT_TESTABLE, Verdict.UNCOVERED, Verdict.XPASS, Verdict.XFAIL, Verdict.PASS),
 )
 
 
@@ -65,8 +65,12 @@ def _records(path: Path) -> list[dict[str, Any]]:
         raise VerdictsError(f"{path}: {error}; expected a line of JSON for each case") from error
 
 
+def worst(verdicts: Sequence[Verdict]) -> Verdict:
+    """Returns what is said of several cases together; those that are not claimed count if there are no others."""
+    claimed = [verdict for verdict in verdicts if verdict is not Verdict.NOT_CLAIMED]
+    return min(claimed, key=_ORDER.index) if claimed else Verdict.NOT_CLAIMED
+
+
 def _sum(verdicts: Sequence[Verdict]) -> dict[str, Any]:
     claimed = [verdict for verdict in verdicts if verdict is not Verdict.NOT_CLAIMED]
-    if not claimed:
-        return {"cases": len(verdicts), "verdict": str(Verdict.NOT_CLAIMED)}
-    return {"cases": len(claimed), "verdict": str(min(claimed, key=_ORDER.index))}
+    return {"cases": len(claimed or verdicts), "verdict": str(worst(verdicts))}

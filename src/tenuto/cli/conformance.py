@@ -10,23 +10,23 @@ app = typer.Typer(help="Judge an implementation of the specification, a port, by
 RUN_HELP = """Drive a port through the conformance cases and judge every answer.
 
 A port is an implementation of the specification in any language. It brings a small program, its adapter, that
-answers requests on stdin and stdout, and a file port.toml that says how to start it and which profiles it claims:
+answers requests on stdin and stdout, and a file port.toml that says how to start it and which profiles it claims.
+`tenuto conformance new-port` makes a folder to start from.
 
-    name = "mojo"
-    version = "0.1.0"
-    language = "Mojo"
-    run = ["./build/adapter"]
-    claims = ["codec-read", "codec"]
+The adapter may crash, hang or lie; the run goes on, and every case has a verdict. A failure is asked again in a fresh
+process; it shows the clause of the specification, what was expected, and the command that runs this one case again.
+A file conformance-baseline.yaml beside port.toml may name failures that are known.
 
-The adapter may crash, hang or lie; the run goes on, and every case has a verdict. A failure shows the clause of
-the specification, what was expected, and the command that runs this one case again.
+    tenuto conformance run --port ports/python/port.toml --jobs 2
+    tenuto conformance run --port ports/python/port.toml --profile codec-read --seed random
+    tenuto conformance run --port ports/python/port.toml --filter CKPT-V-001/decode --filter 'CKPT-CANON-*'
 
-    tenuto conformance run --port ports/python/port.toml
-    tenuto conformance run --port ports/python/port.toml --profile codec-read
-    tenuto conformance run --port ports/python/port.toml --only CKPT-V-001/decode
+The results go to a file of JSON lines, and beside it a page, JUnit XML and a badge.
 
 Exit code: 0 everything claimed has passed, 1 the port has failed, 2 wrong usage, 3 a fault of the suite.
 """
+
+Port = Annotated[Path, typer.Option(help="The port.toml of the port.", show_default=False)]
 
 
 @app.callback()
@@ -36,19 +36,32 @@ def main() -> None:
 
 @app.command(help=RUN_HELP)
 def run(
-    port: Annotated[Path, typer.Option(help="The port.toml of the port.", show_default=False)],
+    port: Port,
     profile: Annotated[
         str | None, typer.Option(help="Only the cases of this profile and of those that it includes.")
     ] = None,
-    only: Annotated[
+    filters: Annotated[
         list[str] | None,
-        typer.Option(help="Only this case, or all cases of this vector; may be repeated.", metavar="CASE"),
+        typer.Option(
+            "--filter",
+            help="Only this case, the cases of this vector or requirement, or those that a pattern names.",
+            metavar="ID",
+        ),
     ] = None,
+    jobs: Annotated[int, typer.Option(help="How many processes of the adapter answer at once.")] = 1,
+    seed: Annotated[
+        str | None,
+        typer.Option(help="Shuffle the cases by this number, or by one that is drawn: `random`.", metavar="SEED"),
+    ] = None,
+    process_per_test: Annotated[
+        bool, typer.Option("--process-per-test", help="Ask each case of a fresh process too; the verdicts must agree.")
+    ] = False,
+    memory_gib: Annotated[int, typer.Option(help="The address space of one process of the adapter, in GiB.")] = 8,
     results: Annotated[
         Path | None,
         typer.Option(
             help="Where to write the results, a line for each case.",
-            show_default="build/conformance/NAME.jsonl, with --only NAME.only.jsonl",
+            show_default="build/conformance/NAME.jsonl, NAME.part.jsonl where not all of it is run",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON and nothing else.")] = False,
@@ -57,15 +70,16 @@ def run(
 
     Spec: CONF-VERDICT-003.
     """
-    from tenuto.conformance_tests.command import judge_port  # noqa: PLC0415 - keeps the command line light
+    from tenuto.conformance_tests.command import Options, judge_port  # noqa: PLC0415 - keeps the command line light
 
-    raise typer.Exit(judge_port(port, profile, only or [], results, as_json=json))
+    options = Options(port, profile, filters or [], results, jobs, seed, process_per_test, memory_gib, json)
+    raise typer.Exit(judge_port(options))
 
 
 @app.command()
 def file(
     checkpoint: Annotated[Path, typer.Argument(metavar="FILE", help="A checkpoint of yours.", show_default=False)],
-    port: Annotated[Path, typer.Option(help="The port.toml of the port.", show_default=False)],
+    port: Port,
 ) -> None:
     """Let a port read one of your checkpoints and write it again: the bytes have to be the same.
 
@@ -78,3 +92,87 @@ def file(
     from tenuto.conformance_tests.command import judge_file  # noqa: PLC0415 - keeps the command line light
 
     raise typer.Exit(judge_file(port, checkpoint))
+
+
+@app.command()
+def report(
+    results: Annotated[
+        list[Path], typer.Argument(metavar="RESULTS...", help="Files of results, one of each port.", show_default=False)
+    ],
+    out: Annotated[Path, typer.Option(help="The page to write.")] = Path("report.html"),
+) -> None:
+    """Write one page about several ports side by side, from their results: requirements by ports.
+
+    Example:    tenuto conformance report build/conformance/python.jsonl build/conformance/mojo.jsonl --out report.html
+
+    Exit code: 0 written, 2 wrong usage.
+    """
+    from tenuto.conformance_tests.publish import report_page  # noqa: PLC0415 - keeps the command line light
+
+    raise typer.Exit(report_page(results, out))
+
+
+@app.command()
+def explain(
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Of a requirement, a case or a vector.")],
+    port: Annotated[Path, typer.Option(help="A port.toml, for the commands that are shown.")] = Path("port.toml"),
+) -> None:
+    """Say what a requirement asks for and which cases judge it, or what a case asks a port, and how to run it.
+
+    Example:    tenuto conformance explain CKPT-CANON-005
+    """
+    from tenuto.conformance_tests.clauses import spec_folder  # noqa: PLC0415 - keeps the command line light
+    from tenuto.conformance_tests.explanation import explained  # noqa: PLC0415 - as above
+    from tenuto.conformance_tests.plan import all_cases  # noqa: PLC0415 - as above
+
+    text = explained(identity, all_cases(spec_folder()), port)
+    if text is None:
+        typer.echo(f"{identity}: no such requirement, case or vector; expected an id such as CKPT-CANON-005", err=True)
+        raise typer.Exit(2)
+    typer.echo(text)
+
+
+@app.command()
+def relay(
+    first: Annotated[
+        Path, typer.Option("--from", help="The port.toml of the port that trains up to a point.", show_default=False)
+    ],
+    second: Annotated[
+        Path, typer.Option("--to", help="The port.toml of the port that goes on from there.", show_default=False)
+    ],
+) -> None:
+    """Let one port go on from the checkpoints of another, at each point of some trainings: the end has to be the same.
+
+    Example:    tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
+
+    Exit code: 0 the same files and events, 1 a difference, 2 wrong usage.
+
+    Spec: TR-REST-005, CPC-STATE-001.
+    """
+    from tenuto.conformance_tests.relay import judge_relay  # noqa: PLC0415 - keeps the command line light
+
+    raise typer.Exit(judge_relay(first, second))
+
+
+@app.command("new-port")
+def new_port(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder that is not there yet.", show_default=False)],
+    lang: Annotated[str, typer.Option(help="The language of the port: any, python and mojo with skeletons.")],
+) -> None:
+    """Make the folder of a new port: port.toml, how to go on, for Python an adapter, for Python and Mojo skeletons.
+
+    Example:    tenuto conformance new-port --lang rust my_port
+    """
+    from tenuto.conformance_tests.new_port import NewPortError, write_port  # noqa: PLC0415 - keeps the command line light
+
+    try:
+        written = write_port(folder, lang)
+    except NewPortError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(2) from error
+    for path in written:
+        typer.echo(path)
+    if lang.lower() in {"python", "mojo"}:
+        from tenuto.cli.interfaces import stub  # noqa: PLC0415 - as above
+
+        stub("python" if lang.lower() == "python" else "mojo", folder / "skeleton")

@@ -1,0 +1,1 @@
+"""What `tenuto conformance new-port` puts into the folder of a new port in Python."""
