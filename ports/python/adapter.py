@@ -24,7 +24,7 @@ from tenuto.reference.trainer.resume import choose_start
 
 PREFIX = b"@tenuto "
 PORT = {"name": "python", "version": "0.1.0", "language": "Python"}
-CLAIMS = ["codec-read", "codec"]
+CLAIMS = ["codec-read", "codec", "callbacks", "checkpoint", "resume"]
 CAPABILITIES = ["signals", "async", "threads", "symlinks", "mmap"]
 CANNOT_WRITE = {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
 
