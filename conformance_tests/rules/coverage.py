@@ -15,7 +15,7 @@ MUTANT_FIELDS: Final = ("id", "breaks", "file", "old", "new", "killed_by")
 
 
 def tests(specification: Specification) -> Iterator[Breach]:
-    """A MUST has a test or a case, and a case where it is scored, or says why not; what has them does not say that it has none."""
+    """A MUST has a test or a case, and a case where it is scored, or says why not, and says so only as long."""
     for entry in specification.entries:
         lacking, found = specification.lacks(entry), specification.tests_of(entry.id)
         for what in () if "pending" in entry.fields else lacking:
