@@ -3,6 +3,7 @@
 from tenuto.callbacks.base import BaseCallback
 from tenuto.callbacks.checkpoint import CheckpointCallback
 from tenuto.callbacks.csv_logger import CSVLogger
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.callbacks.progress_bar import ProgressBar
 
-__all__ = ["BaseCallback", "CSVLogger", "CheckpointCallback", "ProgressBar"]
+__all__ = ["BaseCallback", "CSVLogger", "CheckpointCallback", "EarlyStopping", "ProgressBar"]

@@ -103,11 +103,8 @@ class CheckpointCallback(CheckpointSettings):
                 self._saver.save_emergency(context)
 
     def on_teardown(self, context: Context) -> None:
-        """Ends the background thread."""
-        try:
-            self._saver.settle(context, wait=True)
-        finally:
-            self._saver.close()
+        """Ends the background thread; there is no event left at which anything could be told."""
+        self._saver.close()
 
     def _look_for_monitor(self, context: EpochEnd) -> None:
         """Spec: CPC-BEST-007."""

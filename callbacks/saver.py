@@ -151,6 +151,8 @@ class Saver:
             self.memory = self._before
             raise
         self._note(outcome)
+        if not trainer.is_running:
+            self._news.clear()  # outside an attempt there are no hooks (CPC-CALL-007)
         return outcome.saved.path
 
     def settle(self, context: Context, *, wait: bool) -> None:
@@ -170,8 +172,15 @@ class Saver:
         self._background.wait()
 
     def close(self) -> None:
-        """Ends the background thread."""
-        self._background.close()
+        """Waits for a save in flight and ends the background thread; news that is left is told to nobody.
+
+        Spec: CPC-CALL-007.
+        """
+        try:
+            self._collect(wait=True)
+        finally:
+            self._news.clear()
+            self._background.close()
 
     def _remember(self, memory: Memory) -> None:
         self.memory = self._before = memory

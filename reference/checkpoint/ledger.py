@@ -35,16 +35,24 @@ def _only(items: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
 
 
 def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None:
-    """Returns what is known of a name; None for what is no file.
+    """Returns what is known of a name; None for what is no file of this folder.
 
     Spec: STORE-DIR-001.
     """
+    if not _lies_in(folder, name, ops):
+        return None
     try:
         return read_entry(folder, name, ops)
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
             return None
         return DamagedFile(name, error.code, str(error))
+
+
+def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
+    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder."""
+    path = os.path.join(folder, name)
+    return ops.identity(path) is not None or os.path.dirname(ops.resolve(path)) == ops.resolve(folder)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:

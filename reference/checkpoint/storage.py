@@ -72,6 +72,9 @@ class StorageOps(Protocol):
     def identity(self, path: str) -> tuple[int, int] | None:
         """Returns what two names of one file have in common, or None for anything but a regular file."""
 
+    def resolve(self, path: str) -> str:
+        """Returns the path to which a path leads when every link is followed; the last part need not be there."""
+
 
 class PosixStorage:
     """The operations of the operating system, one call each."""
@@ -170,3 +173,7 @@ class PosixStorage:
         except FileNotFoundError:
             return None
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+    def resolve(self, path: str) -> str:
+        """Follows links."""
+        return os.path.realpath(path)

@@ -22,7 +22,7 @@ from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.checkpoint.writer import encode
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["Store", "write_checkpoint"]
+__all__ = ["Store", "write_checkpoint", "write_refusal"]
 
 _GATHER_PIECES = 256  # well under the system's limit for one gathered write
 _GATHER_BYTES = 8 << 20
@@ -36,7 +36,11 @@ _CODES = {
 }
 
 
-def _failed(what: str, path: str, error: OSError) -> CheckpointError:
+def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
+    """Returns the error for what the system refused while a folder was changed.
+
+    Spec: STORE-SAVE-010.
+    """
     code = _CODES.get(error.errno or 0, "io_error")
     return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
 
@@ -121,7 +125,7 @@ class Store:
             self.ops.rename(self.path(old), self.path(new))
             self.ops.sync_folder(self.folder)
         except OSError as error:
-            raise _failed("renaming", self.path(old), error) from error
+            raise write_refusal("renaming", self.path(old), error) from error
 
     def delete(self, names: Sequence[str]) -> None:
         """Removes names and returns when that is durable.
@@ -135,7 +139,7 @@ class Store:
                 self.ops.unlink(self.path(name))
             self.ops.sync_folder(self.folder)
         except OSError as error:
-            raise _failed("deleting in", self.folder, error) from error
+            raise write_refusal("deleting in", self.folder, error) from error
 
     def probe(self) -> None:
         """Makes the folder and a file in it, and removes the file: better now than after an epoch.
@@ -151,7 +155,7 @@ class Store:
             self.ops.close(self.ops.create(temporary))
             self.ops.unlink(temporary)
         except OSError as error:
-            raise _failed("saving in", self.folder, error) from error
+            raise write_refusal("saving in", self.folder, error) from error
 
     def sweep(self) -> list[str]:
         """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.
@@ -213,7 +217,7 @@ class Store:
             yield
         except OSError as error:
             self._discard(temporary)
-            raise _failed(what, final, error) from error
+            raise write_refusal(what, final, error) from error
         except BaseException:
             self._discard(temporary)
             raise

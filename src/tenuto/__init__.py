@@ -9,7 +9,7 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers know the name and take it for true; importing typing would take most of the time
 if TYPE_CHECKING:
-    from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, ProgressBar
+    from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, EarlyStopping, ProgressBar
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
     from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
     from tenuto.reference.trainer.job import TrainingConfig
@@ -23,6 +23,7 @@ __all__ = [
     "CheckpointCallback",
     "CheckpointError",
     "ConfigError",
+    "EarlyStopping",
     "ProgressBar",
     "RestoreError",
     "TenutoError",
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "tenuto.callbacks": ("BaseCallback", "CSVLogger", "CheckpointCallback", "ProgressBar"),
+    "tenuto.callbacks": ("BaseCallback", "CSVLogger", "CheckpointCallback", "EarlyStopping", "ProgressBar"),
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),
