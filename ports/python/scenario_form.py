@@ -19,9 +19,7 @@ from tenuto.reference.events.listener import Phase
 SETTINGS: Final = {attribute.name for attribute in fields(CheckpointCallback) if attribute.init} - {"checkpoint_dir"}
 _LACKING: Final = {
     *("early_stopping", "max_steps", "max_seconds", "require_exact", "on_unusable_checkpoint"),
-    *("save_every_seconds", "save_policy", "overwrite", "monitors", "keep_best_latest", "retention", "layout"),
-    *("compression", "save_final_weights"),
-} - SETTINGS
+}
 _NEEDS = {"stop": "reason", "raise": "code", "signal": "signal", "save": "callback metrics", "break": "", "mend": ""}
 _WORDS: Final = {"raise": "x_.+", "signal": "SIGINT|SIGTERM"}
 _NEWS: Final = {Hook.CHECKPOINT_SAVED, Hook.CHECKPOINT_DELETED}
