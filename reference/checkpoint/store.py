@@ -81,12 +81,12 @@ class Store:
         first = next(pieces)  # refusals of the document come before any file is made
         final, temporary = self.path(name), self._temporary(name)
         with self._replacing("saving", final, temporary):
-            self.ops.make_folder(self.folder)
+            self.ops.make_folder(os.path.dirname(final))
             self._write(temporary, itertools.chain([first], pieces))
             if self.verify:
                 files.verify_checkpoint(temporary, self.ops)
             self.ops.rename(temporary, final)
-            self.ops.sync_folder(self.folder)
+            self.ops.sync_folder(os.path.dirname(final))
         return final
 
     def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
@@ -94,7 +94,7 @@ class Store:
 
         Args:
             existing: A name in the folder.
-            name: The second name; what had it is replaced.
+            name: The second name, in the folder itself; what had it is replaced.
             kind: A hard link (a copy where links fail), a symbolic link, or a copy.
 
         Raises:
@@ -124,6 +124,7 @@ class Store:
         try:
             self.ops.rename(self.path(old), self.path(new))
             self.ops.sync_folder(self.folder)
+            self._tidy([old])
         except OSError as error:
             raise write_refusal("renaming", self.path(old), error) from error
 
@@ -137,9 +138,22 @@ class Store:
         try:
             for name in names:
                 self.ops.unlink(self.path(name))
+            self._tidy(names)
             self.ops.sync_folder(self.folder)
         except OSError as error:
             raise write_refusal("deleting in", self.folder, error) from error
+
+    def _tidy(self, names: Sequence[str]) -> None:
+        """Makes it durable that names have left folders inside the folder, and removes those that became empty.
+
+        Spec: STORE-DIR-002.
+        """
+        for folder in {os.path.dirname(self.path(name)) for name in names} - {os.path.dirname(self.path(""))}:
+            if self.ops.names(folder):
+                self.ops.sync_folder(folder)
+            else:
+                self.ops.remove_folder(folder)
+                self.ops.sync_folder(self.folder)
 
     def probe(self) -> None:
         """Makes the folder and a file in it, and removes the file: better now than after an epoch.
@@ -177,7 +191,7 @@ class Store:
         return f".{quote(self.owner, safe='').replace('.', '%2E')}."
 
     def _temporary(self, name: str) -> str:
-        return self.path(f"{self._prefix}{name[:100]}.{secrets.token_hex(4)}.tmp")
+        return self.path(f"{self._prefix}{name[:100].replace('/', '.')}.{secrets.token_hex(4)}.tmp")
 
     def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
