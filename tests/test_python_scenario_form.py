@@ -6,7 +6,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-import yaml
 from python_adapter import HALF, ONE, Adapter, action, ending, names, observer, saver, scenario
 
 ROOT = Path(__file__).parents[1]
