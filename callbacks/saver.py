@@ -17,7 +17,7 @@ from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.callbacks.stopwatch import Stopwatch
 from tenuto.reference.checkpoint.tree import Document
-from tenuto.reference.clock import STEADY_CLOCK
+from tenuto.reference.clock import steady_clock
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import Context, ExceptionRaised, Progress, RunIdentity, TrainStart
 from tenuto.reference.trainer.loop import Trainer
@@ -41,7 +41,7 @@ class Saver:
 
     def __init__(self, settings: CheckpointSettings) -> None:
         self.last_path: str | None = None
-        self.stopwatch = Stopwatch(STEADY_CLOCK)
+        self.stopwatch = Stopwatch(steady_clock)
         self._settings, self._rules = settings, settings.save_rules()
         self.recollection = Recollection(
             settings.monitored, settings.state_key, has_policy=settings.save_policy is not None

@@ -145,3 +145,49 @@ def test_weights_that_cannot_be_written_fail_the_run(tmp_path, monkeypatch):
         trainer.fit()
     assert failed.value.code == "disk_full"
     assert "final_model.ckpt" not in names(tmp_path)
+
+
+# -- entries, by hand and of an earlier attempt -----------------------------------------------------------------------
+
+
+@pytest.mark.req("TR-RES-008", "CPC-NAME-011", "CPC-BEST-012")
+def test_entries_of_an_earlier_attempt_are_freed_and_never_deleted(tmp_path):
+    settings = {"save_top_k": 2, "keep_last_n": 1}
+    small(saving(tmp_path, save_top_k=2), max_epochs=3, script=losses(0.9, 0.5, 0.4)).fit()
+    script = losses(None, 0.8, 0.7, 0.6)
+    small(saving(tmp_path, **settings), max_epochs=4, script=script).fit(tmp_path / epochs(1)[0])
+    attempts = {name: head["metadata"]["origin"]["attempt"] for name, head in heads(tmp_path).items()}
+    assert {name: attempt for name, attempt in attempts.items() if name.startswith("best_model_val_loss_")} == {
+        "best_model_val_loss_epoch_0002_attempt1.ckpt": 1,
+        "best_model_val_loss_epoch_0003.ckpt": 2,
+        "best_model_val_loss_epoch_0003_attempt1.ckpt": 1,
+        "best_model_val_loss_epoch_0004.ckpt": 2,
+    }
+
+
+@pytest.mark.req("CPC-BEST-013", "CPC-CALL-003")
+@pytest.mark.parametrize(("hook", "place"), [("on_batch_start", (0, 1)), ("on_train_start", (0, 0))])
+def test_a_save_by_hand_finds_itself_in_all_lists_of_its_file_and_of_later_ones(tmp_path, hook, place):
+    saver = saving(tmp_path, save_top_k=2)
+
+    def save(context):
+        if (context.progress.epoch, context.progress.global_step) == place:
+            saver.save_checkpoint(trainer, metrics={"val_loss": 0.1})
+
+    trainer = small(Recorder(**{hook: save}), saver, max_epochs=1, script=losses(0.5))
+    trainer.fit()
+    for name in names(tmp_path):
+        head = read_checkpoint(tmp_path / name).head
+        entries = head["metadata"]["best"]["val_loss"]
+        assert head["callback_state"]["CheckpointCallback"]["best"]["val_loss"]["entries"] == entries
+        assert (entries[0]["epoch"], entries[0]["step"]) == place
+
+
+@pytest.mark.req("CPC-CALL-007")
+def test_a_save_by_hand_in_the_last_hook_is_told_to_nobody(tmp_path):
+    saver = saving(tmp_path, save_best=False)
+    recorder = Recorder(on_teardown=lambda _: saver.save_checkpoint(trainer))
+    trainer = small(recorder, saver, max_epochs=1)
+    trainer.fit()
+    assert recorder.hooks.count("on_checkpoint_saved") == 1
+    assert recorder.hooks[-1] == "on_teardown"

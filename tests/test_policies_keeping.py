@@ -90,6 +90,8 @@ def test_what_is_protected_stays_whatever_a_policy_answers():
     assert gone(Nothing(), *kept, stored(3), passed) == [3, 2]
     assert gone(Nothing(), *kept[:2], stored(3), waiting) == [3]  # nothing periodic is newer than the emergency
     assert gone(Nothing(), *kept, stored(3), waiting) == [3, 4]
+    by_hand = stored(6, reasons=("best", "manual"))
+    assert gone(Nothing(), stored(3), waiting, by_hand) == [3]  # newer, but not periodic
     parent = evolve(passed, is_parent=True)
     assert gone(Nothing(), *kept, parent) == []
 
