@@ -96,7 +96,7 @@ def test_what_is_protected_stays_whatever_a_policy_answers():
     assert gone(Nothing(), *kept, parent) == []
 
 
-@pytest.mark.req("CPC-KEEP-001")
+@pytest.mark.req("CPC-KEEP-001", "CPC-KEEP-006")
 def test_a_final_save_counts_as_periodic_and_one_in_mid_epoch_is_no_multiple():
     entries = [stored(2), stored(3), stored(4, batch=1, reasons=("train_end",))]
     assert gone(KeepLast(1), *entries) == [2, 3]
