@@ -10,6 +10,22 @@ from importlib import import_module
 TYPE_CHECKING = False  # type checkers know the name and take it for true; importing typing would take most of the time
 if TYPE_CHECKING:
     from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, EarlyStopping, ProgressBar
+    from tenuto.callbacks.policies import (
+        AnyOf,
+        KeepAll,
+        KeepBest,
+        KeepBestAndLatest,
+        KeepEvery,
+        KeepLast,
+        KeepUnion,
+        MonitorSettings,
+        RetentionPolicy,
+        SaveEvery,
+        SaveMoment,
+        SaveOnImprovement,
+        SavePolicy,
+        StoredCheckpoint,
+    )
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
     from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
     from tenuto.reference.trainer.job import TrainingConfig
@@ -18,14 +34,28 @@ if TYPE_CHECKING:
     from tenuto.reference.trainer.torch_trainer import Trainer
 
 __all__ = [
+    "AnyOf",
     "BaseCallback",
     "CSVLogger",
     "CheckpointCallback",
     "CheckpointError",
     "ConfigError",
     "EarlyStopping",
+    "KeepAll",
+    "KeepBest",
+    "KeepBestAndLatest",
+    "KeepEvery",
+    "KeepLast",
+    "KeepUnion",
+    "MonitorSettings",
     "ProgressBar",
     "RestoreError",
+    "RetentionPolicy",
+    "SaveEvery",
+    "SaveMoment",
+    "SaveOnImprovement",
+    "SavePolicy",
+    "StoredCheckpoint",
     "TenutoError",
     "TrainResult",
     "Trainer",
@@ -39,6 +69,22 @@ __all__ = [
 
 _HOMES = {
     "tenuto.callbacks": ("BaseCallback", "CSVLogger", "CheckpointCallback", "EarlyStopping", "ProgressBar"),
+    "tenuto.callbacks.policies": (
+        "AnyOf",
+        "KeepAll",
+        "KeepBest",
+        "KeepBestAndLatest",
+        "KeepEvery",
+        "KeepLast",
+        "KeepUnion",
+        "MonitorSettings",
+        "RetentionPolicy",
+        "SaveEvery",
+        "SaveMoment",
+        "SaveOnImprovement",
+        "SavePolicy",
+        "StoredCheckpoint",
+    ),
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),
