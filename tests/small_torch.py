@@ -61,3 +61,26 @@ def differences(make, epochs=EPOCHS):
         if difference is not None:
             found.append((number, difference))
     return len(keeper.states), found
+
+
+def plain(optimizer=torch.optim.SGD, model=None, **settings):
+    model = network() if model is None else model
+    return {"model": model, "optimizer": optimizer(model.parameters(), lr=0.1), "train_data": data(), **settings}
+
+
+def exact(make, boundaries=EPOCHS * (BATCHES + 1)):
+    assert differences(make) == (boundaries, [])
+
+
+def weights(model):
+    return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]).clone()
+
+
+class Seen(tenuto.BaseCallback):
+    """Notes something at each batch."""
+
+    def __init__(self, look):
+        self.look, self.values = look, []
+
+    def on_batch_end(self, context):
+        self.values.append(self.look(context))
