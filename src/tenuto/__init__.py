@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from tenuto.reference.trainer.job import TrainingConfig
     from tenuto.reference.trainer.reports import TrainResult
     from tenuto.reference.trainer.torch_generators import seed_all
+    from tenuto.reference.trainer.torch_schedulers import Schedule
     from tenuto.reference.trainer.torch_trainer import Trainer
 
 __all__ = [
@@ -55,6 +56,7 @@ __all__ = [
     "SaveMoment",
     "SaveOnImprovement",
     "SavePolicy",
+    "Schedule",
     "StoredCheckpoint",
     "TenutoError",
     "TrainResult",
@@ -90,6 +92,7 @@ _HOMES = {
     "tenuto.reference.trainer.job": ("TrainingConfig",),
     "tenuto.reference.trainer.reports": ("TrainResult",),
     "tenuto.reference.trainer.torch_generators": ("seed_all",),
+    "tenuto.reference.trainer.torch_schedulers": ("Schedule",),
     "tenuto.reference.trainer.torch_trainer": ("Trainer",),
 }
 
