@@ -17,7 +17,8 @@ from typing import Any, TextIO
 from scenario_form import SETTINGS, Action, Part
 from tagged import write_scalar
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
 from tenuto.reference.checkpoint import Tree
 from tenuto.reference.errors import ConfigError, TenutoError, TrainingInterrupted
 from tenuto.reference.events import contexts

@@ -9,7 +9,18 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # type checkers know the name and take it for true; importing typing would take most of the time
 if TYPE_CHECKING:
-    from tenuto.callbacks import BaseCallback, CheckpointCallback, CSVLogger, ProgressBar
+    from tenuto.callbacks.base import BaseCallback
+    from tenuto.callbacks.checkpoint import CheckpointCallback
+    from tenuto.callbacks.csv_logger import CSVLogger
+    from tenuto.callbacks.learning_rate_monitor import LearningRateMonitor
+    from tenuto.callbacks.metric_logger import MetricLogger
+    from tenuto.callbacks.notification_ways import Mail
+    from tenuto.callbacks.notify_on_end import NotifyOnEnd
+    from tenuto.callbacks.progress_bar import ProgressBar
+    from tenuto.callbacks.tensorboard_logger import TensorBoardLogger
+    from tenuto.callbacks.torch_based.gradient_monitor import GradientMonitor
+    from tenuto.callbacks.torch_based.moving_average import ExponentialMovingAverage
+    from tenuto.callbacks.wandb_logger import WandbLogger
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
     from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
     from tenuto.reference.trainer.job import TrainingConfig
@@ -23,13 +34,21 @@ __all__ = [
     "CheckpointCallback",
     "CheckpointError",
     "ConfigError",
+    "ExponentialMovingAverage",
+    "GradientMonitor",
+    "LearningRateMonitor",
+    "Mail",
+    "MetricLogger",
+    "NotifyOnEnd",
     "ProgressBar",
     "RestoreError",
+    "TensorBoardLogger",
     "TenutoError",
     "TrainResult",
     "Trainer",
     "TrainingConfig",
     "TrainingInterrupted",
+    "WandbLogger",
     "read_checkpoint",
     "seed_all",
     "verify_checkpoint",
@@ -37,7 +56,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "tenuto.callbacks": ("BaseCallback", "CSVLogger", "CheckpointCallback", "ProgressBar"),
+    "tenuto.callbacks.base": ("BaseCallback",),
+    "tenuto.callbacks.checkpoint": ("CheckpointCallback",),
+    "tenuto.callbacks.csv_logger": ("CSVLogger",),
+    "tenuto.callbacks.learning_rate_monitor": ("LearningRateMonitor",),
+    "tenuto.callbacks.metric_logger": ("MetricLogger",),
+    "tenuto.callbacks.notification_ways": ("Mail",),
+    "tenuto.callbacks.notify_on_end": ("NotifyOnEnd",),
+    "tenuto.callbacks.progress_bar": ("ProgressBar",),
+    "tenuto.callbacks.tensorboard_logger": ("TensorBoardLogger",),
+    "tenuto.callbacks.torch_based.gradient_monitor": ("GradientMonitor",),
+    "tenuto.callbacks.torch_based.moving_average": ("ExponentialMovingAverage",),
+    "tenuto.callbacks.wandb_logger": ("WandbLogger",),
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),
