@@ -84,7 +84,7 @@ class MetricLogger(BaseCallback):
         self.open(context)
 
     def _write_new(self, context: Context) -> None:
-        new = {name: metric for name, metric in context.metrics.items() if self._known.get(name) != metric}
+        new = {name: metric for name, metric in context.metrics.items() if not _is_same(self._known.get(name), metric)}
         self._known.update(new)
         self._write(new, context)
 
@@ -93,3 +93,7 @@ class MetricLogger(BaseCallback):
             raise RuntimeError("it is not open; expected it among the callbacks of the trainer")
         if values:
             self.write_values(values, context)
+
+
+def _is_same(known: Metric | None, metric: Metric) -> bool:
+    return known is metric or known == metric  # NaN equals nothing, but is still the same measurement
