@@ -23,7 +23,7 @@ class Stopped(Exception):  # noqa: N818 - it stops a test
     pass
 
 
-def fail(context):
+def fail(_):
     raise Stopped
 
 
@@ -102,7 +102,7 @@ def test_the_values_of_each_batch_of_a_window_and_of_a_manual_save_are_written(t
     path, held = tmp_path / "metrics.csv", []
     saver = saving(tmp_path)
 
-    def save(context):
+    def save(_):
         saver.save_checkpoint(held[0], metrics={"by_hand": 0.5})
 
     held.append(small(tenuto.CSVLogger(path), Recorder(on_epoch_end=save), saver, max_epochs=1, accumulate=2))
@@ -249,7 +249,8 @@ def test_a_signal_inside_a_logger_is_not_swallowed():
     ],
 )
 def test_a_package_that_is_missing_is_named_when_the_logger_is_made(tmp_path, package, make, extra):
-    code = f"import sys; sys.modules[{package!r}] = None\nimport tenuto\ntry:\n    {make}\nexcept tenuto.ConfigError as error:\n    print(error)"
+    attempt = f"try:\n    {make}\nexcept tenuto.ConfigError as error:\n    print(error)"
+    code = f"import sys; sys.modules[{package!r}] = None\nimport tenuto\n{attempt}"
     ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert "[missing_package]" in ended.stdout
     assert extra in ended.stdout
