@@ -16,12 +16,16 @@ if TYPE_CHECKING:
     from tenuto.callbacks.metric_logger import MetricLogger
     from tenuto.callbacks.notification_ways import Mail
     from tenuto.callbacks.notify_on_end import NotifyOnEnd
+    from tenuto.callbacks.own_loop_configs import CheckpointConfig
     from tenuto.callbacks.progress_bar import ProgressBar
     from tenuto.callbacks.tensorboard_logger import TensorBoardLogger
     from tenuto.callbacks.torch_based.gradient_monitor import GradientMonitor
     from tenuto.callbacks.torch_based.moving_average import ExponentialMovingAverage
+    from tenuto.callbacks.torch_based.own_loop import CheckpointManager
+    from tenuto.callbacks.torch_based.own_loop_resume import ResumedLoop, load_checkpoint_into, training_state
     from tenuto.callbacks.wandb_logger import WandbLogger
     from tenuto.reference.checkpoint import read_checkpoint, verify_checkpoint, write_checkpoint
+    from tenuto.reference.checkpoint.newest import find_latest_checkpoint
     from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError, TrainingInterrupted
     from tenuto.reference.trainer.job import TrainingConfig
     from tenuto.reference.trainer.reports import TrainResult
@@ -32,7 +36,9 @@ __all__ = [
     "BaseCallback",
     "CSVLogger",
     "CheckpointCallback",
+    "CheckpointConfig",
     "CheckpointError",
+    "CheckpointManager",
     "ConfigError",
     "ExponentialMovingAverage",
     "GradientMonitor",
@@ -42,6 +48,7 @@ __all__ = [
     "NotifyOnEnd",
     "ProgressBar",
     "RestoreError",
+    "ResumedLoop",
     "TensorBoardLogger",
     "TenutoError",
     "TrainResult",
@@ -49,8 +56,11 @@ __all__ = [
     "TrainingConfig",
     "TrainingInterrupted",
     "WandbLogger",
+    "find_latest_checkpoint",
+    "load_checkpoint_into",
     "read_checkpoint",
     "seed_all",
+    "training_state",
     "verify_checkpoint",
     "write_checkpoint",
 ]
@@ -67,7 +77,11 @@ _HOMES = {
     "tenuto.callbacks.tensorboard_logger": ("TensorBoardLogger",),
     "tenuto.callbacks.torch_based.gradient_monitor": ("GradientMonitor",),
     "tenuto.callbacks.torch_based.moving_average": ("ExponentialMovingAverage",),
+    "tenuto.callbacks.torch_based.own_loop": ("CheckpointManager",),
+    "tenuto.callbacks.torch_based.own_loop_resume": ("ResumedLoop", "load_checkpoint_into", "training_state"),
     "tenuto.callbacks.wandb_logger": ("WandbLogger",),
+    "tenuto.callbacks.own_loop_configs": ("CheckpointConfig",),
+    "tenuto.reference.checkpoint.newest": ("find_latest_checkpoint",),
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),
