@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from email.message import EmailMessage
 from typing import Literal, Protocol, get_args
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
@@ -115,8 +116,11 @@ class Webhook:
             json.dumps({"text": news.text, **news.facts}).encode(),
             {"Content-Type": "application/json", "User-Agent": "tenuto"},
         )
-        with urllib.request.urlopen(request, timeout=timeout_seconds):  # noqa: S310 - as above
-            pass
+        try:
+            urllib.request.urlopen(request, timeout=timeout_seconds).close()  # noqa: S310 - as above
+        except HTTPError as error:
+            error.close()
+            raise RuntimeError(f"answer {error.code}; expected one of success") from None
 
 
 @frozen(kw_only=True)
