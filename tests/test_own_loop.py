@@ -5,6 +5,7 @@ import os
 
 import pytest
 import torch
+from own_loop import manager
 from recorder import refusal
 from torch import nn
 
