@@ -3,6 +3,7 @@
 import os
 import signal
 from contextlib import suppress
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ import tenuto
 from tenuto.reference.checkpoint.compare import first_difference
 
 FINAL = "checkpoint_epoch_0002.ckpt"
+FRESH = SimpleNamespace(resumed=False)
 
 
 def make_model():
@@ -80,16 +82,12 @@ def test_the_average_is_the_recurrence_over_the_weights_after_each_update(tmp_pa
 
 @pytest.mark.req("CB-READY-006")
 def test_only_the_last_batch_of_a_window_counts():
-    class Window:
-        in_window = True
-
     model = make_model()
     average = tenuto.ExponentialMovingAverage(model)
-    average.on_train_start(None)
-    average.on_batch_end(Window())
+    average.on_train_start(FRESH)
+    average.on_batch_end(SimpleNamespace(in_window=True))
     assert average.updates == 0
-    Window.in_window = False
-    average.on_batch_end(Window())
+    average.on_batch_end(SimpleNamespace(in_window=False))
     assert average.updates == 1
 
 
@@ -107,6 +105,20 @@ def test_an_interrupted_run_has_the_average_of_an_undisturbed_one(tmp_path):
         assert first_difference(whole, tenuto.read_checkpoint(folder / FINAL)) is None
 
 
+@pytest.mark.req("CB-READY-006", "CB-STATE-005")
+def test_an_average_that_was_not_saved_starts_from_the_weights_resumed_and_says_so(tmp_path, caplog):
+    model, _, trainer = make(tmp_path)
+    trainer.fit()
+    saved = tenuto.read_checkpoint(tmp_path / FINAL)
+    del saved.head["callback_state"]["ExponentialMovingAverage"]
+    other, average, again = make(tmp_path)
+    again.restore_state(saved)
+    again.fit()
+    assert "no average was saved" in caplog.text
+    with average.applied():
+        assert same(weights(other), weights(model))
+
+
 @pytest.mark.req("CB-READY-007")
 def test_what_a_save_in_the_background_holds_does_not_follow_the_average(tmp_path):
     model, average, trainer = make(tmp_path)
@@ -115,7 +127,7 @@ def test_what_a_save_in_the_background_holds_does_not_follow_the_average(tmp_pat
     before = bytes(state["0.weight"].data)
     with torch.no_grad():
         model[0].weight += 1
-    average.on_batch_end(type("Context", (), {"in_window": False}))
+    average.on_batch_end(SimpleNamespace(in_window=False))
     assert bytes(state["0.weight"].data) == before
 
 
@@ -229,7 +241,7 @@ def test_tied_and_compiled_weights_are_averaged_once_under_their_inner_names():
 
     model = nn.DataParallel(Tied())
     average = tenuto.ExponentialMovingAverage(model)
-    average.on_train_start(None)
+    average.on_train_start(FRESH)
     assert list(average.state_dict()["average"]) == ["one.weight"]
     with average.applied():
         assert model.module.one.weight is model.module.two.weight

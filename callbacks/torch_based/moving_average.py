@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,6 +18,8 @@ from tenuto.reference.trainer.torch_model import assign, exchange_back, innermos
 from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, to_torch
 
 __all__ = ["ExponentialMovingAverage"]
+
+_log = logging.getLogger("tenuto")
 
 
 class ExponentialMovingAverage(BaseCallback):
@@ -103,6 +106,8 @@ class ExponentialMovingAverage(BaseCallback):
     def on_train_start(self, context: TrainStart) -> None:
         """Starts from the weights, unless an average was restored."""
         if not self._average:
+            if context.resumed:
+                _log.warning("ExponentialMovingAverage: no average was saved; it starts from the weights resumed")
             self._average = {name: value.clone() for name, value in self._live().items()}
 
     def on_batch_end(self, context: Context) -> None:
