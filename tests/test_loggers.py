@@ -203,9 +203,10 @@ def test_a_logger_whose_folder_is_a_file_ends_no_training(tmp_path, make, caplog
 @pytest.mark.req("CB-READY-001")
 def test_a_logger_that_failed_is_closed_and_tried_again_in_the_next_attempt(tmp_path, caplog):
     class Failing(Collecting):
-        fails = True
+        fails, tries = True, 0
 
         def write_values(self, values, context):
+            self.tries += 1
             if self.fails:
                 raise RuntimeError("server is down")
             super().write_values(values, context)
@@ -218,7 +219,7 @@ def test_a_logger_that_failed_is_closed_and_tried_again_in_the_next_attempt(tmp_
     logger = Failing()
     with pytest.raises(Stopped):
         train(tmp_path, logger, Recorder(on_batch_start=at(3)))
-    assert (logger.written, logger.closed) == ([], 1)
+    assert (logger.written, logger.tries, logger.closed) == ([], 1, 1)
     assert caplog.text.count("is down") + caplog.text.count("still down") == 1
     logger.fails = False
     train(tmp_path, logger, resume="auto")

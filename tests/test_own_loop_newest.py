@@ -62,6 +62,17 @@ def test_a_damaged_file_is_passed_over_by_name_and_if_there_is_no_other_that_is_
 
 
 @pytest.mark.req("CPC-MAN-015")
+def test_a_file_with_a_spoiled_tensor_is_no_newest_one(tmp_path):
+    made = manager(tmp_path)
+    whole, spoiled = at(made, 1), Path(at(made, 2))
+    data = spoiled.read_bytes()
+    ones = torch.ones(2).numpy().tobytes()
+    assert data.count(ones) == 1
+    spoiled.write_bytes(data.replace(ones, ones[::-1]))
+    assert tenuto.find_latest_checkpoint(tmp_path) == whole
+
+
+@pytest.mark.req("CPC-MAN-015")
 def test_an_exact_state_comes_before_a_later_one_that_is_not(tmp_path, caplog):
     made = manager(tmp_path)
     exact, inexact = at(made, 1), at(made, 2, state=PARTS)

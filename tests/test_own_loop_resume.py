@@ -131,9 +131,9 @@ def test_a_restore_that_fails_half_way_is_undone(tmp_path, monkeypatch):
 
     def fail_first(self):
         calls.append(self)
+        restore(self)
         if len(calls) == 1:
             raise RuntimeError("no device")
-        restore(self)
 
     monkeypatch.setattr(Generators, "restore", fail_first)
     with pytest.raises(RuntimeError, match="no device"):
