@@ -85,7 +85,7 @@ CHANGES = {
         ("code", "ERR-CODE-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
         ("code", "CPC-CALL-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
         ("code", "ERR-CODE-001", 'ConfigError("monitor_missing" => ConfigError(self.monitor'),
-        ("range", "CPC-SET-001", "class CheckpointCallback( => class Checkpointing("),
+        ("range", "CB-EARLY-001", "class CheckpointCallback( => class Checkpointing("),  # the first that is tried
     ],
     "reference/events/contexts.py": [
         ("field", "CB-STATE-003", "    resumed: bool\n => "),
@@ -95,18 +95,24 @@ CHANGES = {
         ("call", "CB-STOP-001", "request_stop: Callable[[str], None] => request_stop: Callable[[], None]"),
         ("call", "CPC-STATE-003", "        best: dict[str, Tree],\n => "),
     ],
-    "reference/trainer/loop.py": [
+    "reference/trainer/settings.py": [
         ("range", "TR-REST-008", "is not int or value < 1: => is not int or value < 0:"),
-        ("call", "TR-RES-001", 'PathLike[str] = "never") => PathLike[str] = "auto")'),
+        ("range", "TR-FAIL-020", "not 0 < value < math.inf => not 0 <= value < math.inf"),
+    ],
+    "reference/trainer/loop.py": [
+        ("call", "TR-RES-001", 'PathLike[str] = "never", => PathLike[str] = "auto",'),
+        ("call", "TR-REST-012", "require_exact: bool = False, => require_exact: bool = True,"),
+    ],
+    "reference/trainer/training.py": [
         ("call", "TR-REST-001", "(self, state: Document) -> RestoreReport => (self, state: Document) -> None"),
         ("key", "TR-FAIL-007", '"exact": self._boundary.is_exact() if is_exact is None else is_exact,\n => '),
     ],
     "reference/trainer/torch_trainer.py": [
         ("setting", "TR-REST-008", "        max_epochs: int,\n =>         max_epochs: int = 1,\n"),
         (
-            "pending",
+            "setting",
             "TR-LOOP-014",
-            "        max_epochs: int,\n =>         max_epochs: int,\n        max_steps: int | None = None,\n",
+            "        max_steps: int | None = None,\n => ",
         ),
     ],
     "reference/trainer/state.py": [
@@ -116,8 +122,8 @@ CHANGES = {
         ("code", "ERR-CODE-003", 'RestoreError("state_mismatch" => ConfigError("state_mismatch"'),
     ],
     "reference/trainer/resume.py": [
-        ("code", "TR-RES-002", "or a hook) [inexact_state] => or a hook)"),
-        ("code", "ERR-CODE-001", "or a hook) [inexact_state] => or a hook) [half_state]"),
+        ("code", "TR-RES-002", 'RestoreError("inexact_state" => RestoreError("not_resumable"'),
+        ("code", "ERR-CODE-001", 'RestoreError("inexact_state" => RestoreError("half_state"'),
     ],
     "reference/checkpoint/store.py": [
         ("code", "STORE-SAVE-010", '    errno.ENOTDIR: "not_a_folder",\n => '),

@@ -22,7 +22,7 @@ from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.checkpoint.writer import encode
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["Store", "write_checkpoint"]
+__all__ = ["Store", "write_checkpoint", "write_refusal"]
 
 _GATHER_PIECES = 256  # well under the system's limit for one gathered write
 _GATHER_BYTES = 8 << 20
@@ -36,7 +36,11 @@ _CODES = {
 }
 
 
-def _failed(what: str, path: str, error: OSError) -> CheckpointError:
+def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
+    """Returns the error for what the system refused while a folder was changed.
+
+    Spec: STORE-SAVE-010.
+    """
     code = _CODES.get(error.errno or 0, "io_error")
     return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
 
@@ -99,12 +103,12 @@ class Store:
     def _put(self, name: str, pieces: Iterator[bytes | memoryview], check: Callable[[str], object]) -> str:
         final, temporary = self.path(name), self._temporary(name)
         with self._replacing("saving", final, temporary):
-            self.ops.make_folder(self.folder)
+            self.ops.make_folder(os.path.dirname(final))
             self._write(temporary, pieces)
             if self.verify:
                 check(temporary)
             self.ops.rename(temporary, final)
-            self.ops.sync_folder(self.folder)
+            self.ops.sync_folder(os.path.dirname(final))
         return final
 
     def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
@@ -112,7 +116,7 @@ class Store:
 
         Args:
             existing: A name in the folder.
-            name: The second name; what had it is replaced.
+            name: The second name, in the folder itself; what had it is replaced.
             kind: A hard link (a copy where links fail), a symbolic link, or a copy.
 
         Raises:
@@ -142,8 +146,9 @@ class Store:
         try:
             self.ops.rename(self.path(old), self.path(new))
             self.ops.sync_folder(self.folder)
+            self._tidy([old])
         except OSError as error:
-            raise _failed("renaming", self.path(old), error) from error
+            raise write_refusal("renaming", self.path(old), error) from error
 
     def delete(self, names: Sequence[str]) -> None:
         """Removes names and returns when that is durable.
@@ -155,9 +160,22 @@ class Store:
         try:
             for name in names:
                 self.ops.unlink(self.path(name))
+            self._tidy(names)
             self.ops.sync_folder(self.folder)
         except OSError as error:
-            raise _failed("deleting in", self.folder, error) from error
+            raise write_refusal("deleting in", self.folder, error) from error
+
+    def _tidy(self, names: Sequence[str]) -> None:
+        """Makes it durable that names have left folders inside the folder, and removes those that became empty.
+
+        Spec: STORE-DIR-002.
+        """
+        for folder in {os.path.dirname(self.path(name)) for name in names} - {os.path.dirname(self.path(""))}:
+            if self.ops.names(folder):
+                self.ops.sync_folder(folder)
+            else:
+                self.ops.remove_folder(folder)
+                self.ops.sync_folder(self.folder)
 
     def probe(self) -> None:
         """Makes the folder and a file in it, and removes the file: better now than after an epoch.
@@ -173,7 +191,7 @@ class Store:
             self.ops.close(self.ops.create(temporary))
             self.ops.unlink(temporary)
         except OSError as error:
-            raise _failed("saving in", self.folder, error) from error
+            raise write_refusal("saving in", self.folder, error) from error
 
     def sweep(self) -> list[str]:
         """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.
@@ -195,7 +213,7 @@ class Store:
         return f".{quote(self.owner, safe='').replace('.', '%2E')}."
 
     def _temporary(self, name: str) -> str:
-        return self.path(f"{self._prefix}{name[:100]}.{secrets.token_hex(4)}.tmp")
+        return self.path(f"{self._prefix}{name[:100].replace('/', '.')}.{secrets.token_hex(4)}.tmp")
 
     def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
@@ -235,7 +253,7 @@ class Store:
             yield
         except OSError as error:
             self._discard(temporary)
-            raise _failed(what, final, error) from error
+            raise write_refusal(what, final, error) from error
         except BaseException:
             self._discard(temporary)
             raise

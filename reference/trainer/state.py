@@ -17,6 +17,7 @@ from tenuto.reference.trainer.workload import WorkloadState
 
 __all__ = [
     "build_document",
+    "check_form",
     "check_resumable",
     "config_of",
     "make_origin",
@@ -108,13 +109,8 @@ def check_resumable(state: Document, fingerprint: Tree, validate_every: int) -> 
 
     Spec: TR-REST-001, TR-REST-006, TR-REST-014, RW-STATE-008.
     """
+    check_form(state)
     metadata: Any = state.head["metadata"]
-    kind = metadata.get("kind")
-    if kind != "full":
-        raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full', a complete training state")
-    fault = next(_faults(state.head), None)
-    if fault is not None:
-        raise RestoreError("not_resumable", fault)
     compared = (
         ("metadata.architecture.fingerprint", metadata["architecture"].get("fingerprint"), fingerprint),
         ("metadata.config.validate_every", metadata["config"].get("validate_every"), validate_every),
@@ -124,6 +120,23 @@ def check_resumable(state: Document, fingerprint: Tree, validate_every: int) -> 
         for path, saved, live in compared
         if (type(saved), saved) != (type(live), live)
     ]
+
+
+def check_form(state: Document) -> None:
+    """Refuses a file that holds no training state.
+
+    Raises:
+        RestoreError: `not_resumable`.
+
+    Spec: TR-REST-006, TR-REST-014.
+    """
+    metadata: Any = state.head["metadata"]
+    kind = metadata.get("kind")
+    if kind != "full":
+        raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full', a complete training state")
+    fault = next(_faults(state.head), None)
+    if fault is not None:
+        raise RestoreError("not_resumable", fault)
 
 
 def _faults(head: Any) -> Iterator[str]:  # noqa: ANN401 - from a file

@@ -30,6 +30,8 @@ class Trainer(loop.Trainer):
             on `seed` and the epoch alone; `shuffle=True` and `False` are kept.
         max_epochs: At least 1.
         validate_every: Validation after every so many epochs, at least 1.
+        max_steps: Ends the run as a stop would, at that `global_step`; at least 1, or None.
+        max_seconds: Interrupts an attempt at the first end of a batch after so many seconds, above 0; or None.
         loss: `loss(model(inputs), targets)` for batches of `(inputs, targets)`; or give `step`.
         step: `step(model, batch)` returns metrics with `loss` among them.
         validation_data: Likewise a `DataLoader`, or None.
@@ -51,6 +53,8 @@ class Trainer(loop.Trainer):
         *,
         max_epochs: int,
         validate_every: int = 1,
+        max_steps: int | None = None,
+        max_seconds: float | None = None,
         loss: Loss | None = None,
         step: Step | None = None,
         validation_data: DataLoader[Any] | None = None,
@@ -71,7 +75,14 @@ class Trainer(loop.Trainer):
             scheduler_monitor=scheduler_monitor,
             seed=seed,
         )
-        super().__init__(workload, max_epochs=max_epochs, validate_every=validate_every, callbacks=callbacks)
+        super().__init__(
+            workload,
+            max_epochs=max_epochs,
+            validate_every=validate_every,
+            max_steps=max_steps,
+            max_seconds=max_seconds,
+            callbacks=callbacks,
+        )
 
 
 def _step(loss: Loss | None, step: Step | None) -> Step:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from tenuto.callbacks.base import BaseCallback
     from tenuto.callbacks.checkpoint import CheckpointCallback
     from tenuto.callbacks.csv_logger import CSVLogger
+    from tenuto.callbacks.early_stopping import EarlyStopping
     from tenuto.callbacks.learning_rate_monitor import LearningRateMonitor
     from tenuto.callbacks.metric_logger import MetricLogger
     from tenuto.callbacks.notification_ways import Mail
@@ -40,6 +41,7 @@ __all__ = [
     "CheckpointError",
     "CheckpointManager",
     "ConfigError",
+    "EarlyStopping",
     "ExponentialMovingAverage",
     "GradientMonitor",
     "LearningRateMonitor",
@@ -69,6 +71,7 @@ _HOMES = {
     "tenuto.callbacks.base": ("BaseCallback",),
     "tenuto.callbacks.checkpoint": ("CheckpointCallback",),
     "tenuto.callbacks.csv_logger": ("CSVLogger",),
+    "tenuto.callbacks.early_stopping": ("EarlyStopping",),
     "tenuto.callbacks.learning_rate_monitor": ("LearningRateMonitor",),
     "tenuto.callbacks.metric_logger": ("MetricLogger",),
     "tenuto.callbacks.notification_ways": ("Mail",),

@@ -65,12 +65,12 @@ def _class(record: Record, found: Class, sources: Sources, *, is_last: bool) -> 
     for one in record.fields:
         yield from _offered(one, found, sources)
     for call in record.calls:
-        method = found.methods.get(call.name)
-        if method is None and _inherits(found):
+        if call.name not in found.methods and _inherits(found):
             continue
-        yield from presence(call, _place(found, method) if method else None, _place(found), "interface-call")
+        owner, method = sources.method(found, call.name) or (found, None)
+        yield from presence(call, _place(owner, method) if method else None, _place(found), "interface-call")
         if method is not None and call.pending is None:
-            yield from _call(call, method, found, sources)
+            yield from _call(call, method, owner, sources)
 
 
 def _inherits(found: Class) -> bool:
