@@ -18,7 +18,9 @@ from typing import Any, TextIO
 from scenario_form import SETTINGS, STOPPING, Action, Part
 from tagged import write_scalar
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback, EarlyStopping
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.checkpoint import Tree
 from tenuto.reference.errors import ConfigError, TenutoError, TrainingInterrupted
 from tenuto.reference.events import contexts

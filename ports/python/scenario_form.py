@@ -12,7 +12,8 @@ from typing import Any, Final
 from attrs import fields, frozen
 from tagged import Reader
 
-from tenuto.callbacks import CheckpointCallback, EarlyStopping
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 

@@ -9,7 +9,7 @@ import errno
 import itertools
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import quote
@@ -79,12 +79,34 @@ class Store:
         """
         pieces = encode(document)
         first = next(pieces)  # refusals of the document come before any file is made
+        return self._put(
+            name,
+            itertools.chain([first], pieces),
+            lambda temporary: files.verify_checkpoint(temporary, self.ops),
+        )
+
+    def export(self, name: str, data: bytes) -> str:
+        """Writes a file that is no checkpoint, such as one in the format of a framework, by the same steps.
+
+        Returns:
+            The path, as for `save`.
+
+        Raises:
+            CheckpointError: `disk_full`, `not_writable` or `io_error`, phase `io`.
+
+        Spec: CPC-MAN-006, STORE-SAVE-002 to STORE-SAVE-008.
+        """
+        return self._put(
+            name, iter([memoryview(data)]), lambda temporary: files.verify_bytes(temporary, data, self.ops)
+        )
+
+    def _put(self, name: str, pieces: Iterator[bytes | memoryview], check: Callable[[str], object]) -> str:
         final, temporary = self.path(name), self._temporary(name)
         with self._replacing("saving", final, temporary):
             self.ops.make_folder(os.path.dirname(final))
-            self._write(temporary, itertools.chain([first], pieces))
+            self._write(temporary, pieces)
             if self.verify:
-                files.verify_checkpoint(temporary, self.ops)
+                check(temporary)
             self.ops.rename(temporary, final)
             self.ops.sync_folder(os.path.dirname(final))
         return final
