@@ -13,10 +13,12 @@ CHANGES = {
         ("text", "CPC-NAME-005", "enum[auto, symlink, copy, none] => enum[auto, copy, none]"),
         ("text", "STORE-SAVE-010", "  disk_full: { =>   disk_is_full: {"),
         ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: manager}"),
+    ],
+    f"{INTERFACES}/trainer.yaml": [
         (
             "pending",
-            "CPC-MAN-001",
-            "    pending: manager\n    clause: CPC-MAN-001 =>     pending: soon\n    clause: CPC-MAN-001",
+            "STORE-IDX-001",
+            "    pending: runs\n    clause: STORE-IDX-001 =>     pending: soon\n    clause: STORE-IDX-001",
         ),
     ],
     f"{INTERFACES}/ckpt.yaml": [
