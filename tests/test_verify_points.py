@@ -1,9 +1,12 @@
 """What `tenuto verify-resume` decides: where to stop, where two runs differ, and why. No process is started."""
 
+import io
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from tenuto.cli.verify_resume import progress
 from tenuto.reference.errors import ConfigError
 from tenuto.verify_resume import verification
 from tenuto.verify_resume.comparison import Difference, first_difference_of_resumed, first_difference_of_runs
@@ -190,3 +193,16 @@ def test_each_run_saves_in_a_folder_of_its_own(tmp_path, monkeypatch):
     assert len({whole, again, stopped}) == 3
     assert went_on == stopped
     assert {path.parent for path in (whole, again, stopped)} == {tmp_path}
+
+
+# -- on a terminal ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_each_run_is_shown_while_it_trains_where_somebody_watches(is_terminal):
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=100)
+    with progress(console) as watch:
+        for name in ("uninterrupted", "stopped at step 2"):
+            watch(name, 10)(5)
+    shown = console.file.getvalue()
+    assert ("uninterrupted" in shown, "stopped at step 2" in shown) == (is_terminal, is_terminal)
