@@ -15,11 +15,7 @@ CHANGES = {
         ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: manager}"),
     ],
     f"{INTERFACES}/trainer.yaml": [
-        (
-            "pending",
-            "STORE-IDX-001",
-            "    pending: runs\n    clause: STORE-IDX-001 =>     pending: soon\n    clause: STORE-IDX-001",
-        ),
+        ("pending", "STORE-IDX-001", "  IndexRun:\n    pending: runs =>   IndexRun:\n    pending: soon"),
     ],
     f"{INTERFACES}/ckpt.yaml": [
         ("text", "CKPT-FILE-002", "    rng_state: {value: map, clause: CKPT-FILE-002}\n => "),
