@@ -5,7 +5,7 @@ import math
 import pytest
 from recorder import heads, refusal, saving, small
 
-from tenuto.callbacks import EarlyStopping
+from tenuto.callbacks.early_stopping import EarlyStopping
 
 NAN, INF = math.nan, math.inf
 

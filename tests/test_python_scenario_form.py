@@ -6,7 +6,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-import yaml
 from python_adapter import HALF, ONE, Adapter, action, ending, names, observer, saver, scenario
 
 ROOT = Path(__file__).parents[1]
@@ -55,26 +54,7 @@ def test_a_refused_restore_is_an_error_that_names_what_differs(adapter, tmp_path
     assert events == []
 
 
-# -- what is not done -------------------------------------------------------------------------------------------------
-
-
-def lacking():
-    """Yields what the text has and the reference lacks, by the interface files."""
-    interface = yaml.safe_load((ROOT / "spec/v1/interfaces/checkpoint_callback.yaml").read_text())
-    settings = interface["classes"]["CheckpointCallback"]["settings"]
-    yield from ((name, {"callbacks": [saver(**{name: "nil"})]}) for name in pending(settings))
-
-
-def pending(settings):
-    return {name for name, setting in settings.items() if "pending" in setting}
-
-
-@pytest.mark.parametrize(("name", "change"), sorted(lacking(), key=lambda pair: pair[0]))
-def test_what_the_reference_lacks_is_unsupported_before_anything_is_done(name, change, adapter, tmp_path):
-    reply, events = adapter.carry({**scenario(observer()), **change}, tmp_path / "f")
-    assert reply == {"reply": "unsupported", "capability": name}
-    assert (names(tmp_path), events) == (["f.json"], None)
-
+# -- what is refused
 
 FULL = scenario(
     observer("A", *(action("save", "on_batch_end", callback="S", metrics={"a": ONE}), action("break", "on_batch_end"))),

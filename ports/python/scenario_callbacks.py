@@ -18,7 +18,9 @@ from typing import Any, TextIO
 from scenario_form import SETTINGS, STOPPING, Action, Part
 from tagged import write_scalar
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback, EarlyStopping
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.checkpoint import Tree
 from tenuto.reference.errors import ConfigError, TenutoError, TrainingInterrupted
 from tenuto.reference.events import contexts
@@ -26,7 +28,7 @@ from tenuto.reference.events.hooks import Hook
 from tenuto.reference.trainer.loop import Trainer
 
 
-def note(file: TextIO, name: str, hook: Hook, context: contexts.Context) -> None:
+def note(file: TextIO, folder: Path, name: str, hook: Hook, context: contexts.Context) -> None:
     """Writes down that a callback was called.
 
     Spec: SCN-EVENT-001.
@@ -43,7 +45,7 @@ def note(file: TextIO, name: str, hook: Hook, context: contexts.Context) -> None
     elif isinstance(context, contexts.CheckpointSaved):
         event |= {"names": context.saved.names, "reasons": context.saved.reasons}
     elif isinstance(context, contexts.CheckpointDeleted):
-        event |= {"file": os.path.basename(context.deleted.path)}
+        event |= {"file": os.path.relpath(context.deleted.path, folder)}
     elif isinstance(context, contexts.ExceptionRaised):
         event |= {"code": code_of(context.error), "exact": context.exact, "is_signal": context.is_signal}
     file.write(json.dumps(event, separators=(",", ":")) + "\n")
@@ -76,7 +78,7 @@ class Stage(BaseCallback):
 
     def follow(self, part: Part, hook: Hook, context: contexts.Context) -> None:
         """Notes a call, and does what is to be done at it; `raise` raises `TenutoError`."""
-        note(self._events, part.name, hook, context)
+        note(self._events, self.folder, part.name, hook, context)
         self._calls[part, hook] += 1
         for action in part.actions:
             if action.at == (hook, self._calls[part, hook]):

@@ -12,25 +12,18 @@ from typing import Any, Final
 from attrs import fields, frozen
 from tagged import Reader
 
-from tenuto.callbacks import CheckpointCallback, EarlyStopping
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 
 SETTINGS: Final = {attribute.name for attribute in fields(CheckpointCallback) if attribute.init} - {"checkpoint_dir"}
 STOPPING: Final = {name for attribute in fields(EarlyStopping) if attribute.init and (name := attribute.alias)}
-_LACKING: Final = {
-    *("save_every_seconds", "save_policy", "overwrite", "monitors", "keep_best_latest", "retention", "layout"),
-    *("compression", "save_final_weights"),
-} - SETTINGS
 _LIMITS: Final = ("max_steps", "max_seconds")
 _FIT: Final = ("require_exact", "on_unusable_checkpoint")
 _NEEDS = {"stop": "reason", "raise": "code", "signal": "signal", "save": "callback metrics", "break": "", "mend": ""}
 _WORDS: Final = {"raise": "x_.+", "signal": "SIGINT|SIGTERM"}
 _NEWS: Final = {Hook.CHECKPOINT_SAVED, Hook.CHECKPOINT_DELETED}
-
-
-class UnsupportedError(Exception):
-    """A scenario that needs what the reference lacks: the member or setting of this name."""
 
 
 @frozen
@@ -84,7 +77,6 @@ def read_scenario(given: Any) -> Scenario:  # noqa: ANN401 - JSON of any kind
     """Returns what a JSON object stands for.
 
     Raises:
-        UnsupportedError: It needs what the reference lacks.
         ValueError: It is none of section 2; a member that is unknown or missing is one reason.
     """
     _check("scenario", given, "workload max_epochs callbacks", "validate_every trainer metrics then")
@@ -103,9 +95,6 @@ def read_scenario(given: Any) -> Scenario:  # noqa: ANN401 - JSON of any kind
     for action in (*scenario.then, *(action for part in scenario.callbacks for action in part.actions)):
         if action.do == "save" and action.text not in saving:
             raise ValueError(f"callback of a save: {action.text!r}; expected a checkpoint callback of {saving}")
-    for settings in (part.checkpoint or {} for part in scenario.callbacks):
-        for name in sorted(_LACKING & settings.keys()):
-            raise UnsupportedError(name)
     return scenario
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -23,11 +24,21 @@ def read_ledger(folder: str, ops: StorageOps | None = None) -> Ledger:
     """
     ops = ops or PosixStorage()
     try:
-        names = [name for name in ops.names(folder) if name.endswith(".ckpt") and not name.startswith(".")]
+        names = [name for present in ops.names(folder) if (name := _checkpoint_name(present)) is not None]
     except (FileNotFoundError, NotADirectoryError):
         names = []
     found = [_read(folder, name, ops) for name in names]
     return Ledger(_only(found, Entry), _only(found, DamagedFile))
+
+
+def _checkpoint_name(present: str) -> str | None:
+    """Returns under which name a checkpoint may lie that belongs to a name in a folder; None for any other name.
+
+    Spec: STORE-DIR-001.
+    """
+    if re.fullmatch(r"epoch_(0|[1-9]\d*)", present, re.ASCII):
+        return f"{present}/checkpoint.ckpt"
+    return present if present.endswith(".ckpt") and not present.startswith(".") else None
 
 
 def _only(items: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
@@ -88,6 +99,7 @@ def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | N
         parent=origin["parent"],
         lineage=tuple((int(attempt), _position(*position)) for attempt, *position in origin["lineage"]),
         identity=identity,
+        timestamp=str(origin.get("timestamp", "")),
     )
 
 

@@ -66,6 +66,9 @@ class StorageOps(Protocol):
     def make_folder(self, path: str) -> None:
         """Makes a folder and those above it, where missing."""
 
+    def remove_folder(self, path: str) -> None:
+        """Removes a folder that is empty."""
+
     def names(self, path: str) -> list[str]:
         """Returns the sorted names in a folder."""
 
@@ -161,6 +164,10 @@ class PosixStorage:
             if not os.path.isdir(path):
                 raise NotADirectoryError(20, "not a folder", path) from None
         self.sync_folder(parent)
+
+    def remove_folder(self, path: str) -> None:
+        """Removes."""
+        os.rmdir(path)
 
     def names(self, path: str) -> list[str]:
         """Lists."""

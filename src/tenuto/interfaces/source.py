@@ -24,6 +24,7 @@ _PLAIN: Final = {
     "bytes": "bytes",
     "None": "none",
     "Tree": "tree",
+    "LiveTree": "tree",  # with tensors of a framework in it
     "Document": "document",
     "BaseException": "error",
     "Listener": "BaseCallback",  # what the trainer asks of a callback
