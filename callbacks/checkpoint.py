@@ -76,11 +76,11 @@ class CheckpointCallback(CheckpointSettings):
 
     def state_dict(self) -> dict[str, Tree]:
         """Returns what later decisions depend on."""
-        return self._saver.state_dict()
+        return self._saver.recollection.state_dict()
 
     def load_state_dict(self, state: dict[str, Tree]) -> None:
         """Takes over a saved memory."""
-        self._saver.load_state_dict(state)
+        self._saver.recollection.load_state_dict(state)
 
     # -- hooks --------------------------------------------------------------------------------------------------------
 

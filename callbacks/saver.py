@@ -5,20 +5,19 @@ from __future__ import annotations
 import logging
 from functools import partial
 
-from attrs import evolve
-
 from tenuto.callbacks.background import Background
-from tenuto.callbacks.documents import timestamp_of, weights_of, with_files, with_state
+from tenuto.callbacks.documents import timestamp_of, weights_of
+from tenuto.callbacks.news import News
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.memory import Memory, read_memory
-from tenuto.callbacks.policies.monitors import adapt_lists
+from tenuto.callbacks.policies.memory import Memory
 from tenuto.callbacks.policies.save import SaveFacts, SavePlan, plan_save
 from tenuto.callbacks.policies.schedule import SaveEvent
+from tenuto.callbacks.recollection import Recollection
 from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.callbacks.stopwatch import Stopwatch
-from tenuto.reference.checkpoint.tree import Document, Tree
-from tenuto.reference.clock import STEADY_CLOCK
+from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.clock import steady_clock
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import Context, ExceptionRaised, Progress, RunIdentity, TrainStart
 from tenuto.reference.trainer.loop import Trainer
@@ -35,45 +34,29 @@ class Saver:
         settings: Of the callback.
 
     Attributes:
-        memory: What decisions depend on; if a save is in flight, as it is if that save succeeds.
+        recollection: What decisions depend on.
         last_path: Of the checkpoint that was saved last, or None.
         stopwatch: What measures for saves by seconds.
     """
 
     def __init__(self, settings: CheckpointSettings) -> None:
-        self.memory = Memory()
         self.last_path: str | None = None
-        self.stopwatch = Stopwatch(STEADY_CLOCK)
+        self.stopwatch = Stopwatch(steady_clock)
         self._settings, self._rules = settings, settings.save_rules()
-        self._before = self.memory
+        self.recollection = Recollection(
+            settings.monitored, settings.state_key, has_policy=settings.save_policy is not None
+        )
         self._run: RunIdentity | None = None
         self._repository: Repository | None = None
         self._background: Background[SaveOutcome] = Background()
-        self._is_loaded = self._needs_mending = False
+        self._needs_mending = False
         self._forget_attempt()
 
     def _forget_attempt(self) -> None:
         self._failures = 0
         self._last_error: CheckpointError | None = None
         self._saved_at: Progress | None = None
-        self._news: list[SaveOutcome] = []
-
-    # -- memory -------------------------------------------------------------------------------------------------------
-
-    def state_dict(self) -> dict[str, Tree]:
-        """Returns what later decisions depend on."""
-        return self.memory.to_tree(self._rules.monitors, has_policy=self._settings.save_policy is not None)
-
-    def load_state_dict(self, state: dict[str, Tree]) -> None:
-        """Takes over what an earlier attempt remembered.
-
-        Spec: CPC-BEST-008, CPC-BEST-014.
-        """
-        memory, left_out = read_memory(state, self._rules.monitors)
-        for name in left_out:
-            _log.warning("best list of %s: is not monitored any more, left out", name)
-        self._remember(memory)
-        self._is_loaded = True
+        self._news = News()
 
     @property
     def durable_memory(self) -> Memory:
@@ -81,18 +64,14 @@ class Saver:
 
         Spec: CPC-CALL-006.
         """
-        return self._before if self._background.is_busy else self.memory
-
-    def _remember(self, memory: Memory) -> None:
-        self.memory = self._before = memory
+        return self.recollection.before if self._background.is_busy else self.recollection.now
 
     def _enter(self, run: RunIdentity, *, resumed: bool) -> None:
         """Begins an attempt, at its first save or at its start: a manual save may come before the start."""
         if run == self._run:
             return
-        lists = adapt_lists(self._rules.monitors, self.memory.lists)
-        self._remember(evolve(self.memory, lists=lists, stamped={}) if resumed else Memory())
-        self._run, self._repository, self._is_loaded, self._needs_mending = run, None, False, False
+        self.recollection.begin(resumed=resumed)
+        self._run, self._repository, self._needs_mending = run, None, False
         self._forget_attempt()
 
     # -- what the hooks ask for ---------------------------------------------------------------------------------------
@@ -118,11 +97,11 @@ class Saver:
     def consider(self, event: SaveEvent, context: Context) -> None:
         """Saves if the event asks for it."""
         self.settle(context, wait=False)
-        if self._plan(event, context) is None:
-            return
-        self.settle(context, wait=True)  # a save in flight may still fail, and the decision be another (CPC-ASYNC-002)
-        self._mend()
         plan = self._plan(event, context)
+        if plan is not None and (self._background.is_busy or self._needs_mending):
+            self.settle(context, wait=True)  # it may still fail, and the decision be another (CPC-ASYNC-007)
+            self._mend()
+            plan = self._plan(event, context)
         if plan is not None:
             self._save(plan, context)
             self.settle(context, wait=False)
@@ -142,8 +121,10 @@ class Saver:
         if self._rules.at_train_end and self._saved_at != context.progress and self._last_error is not None:
             raise self._last_error
         if self._settings.save_final_weights:
-            document = context.capture(reasons=("train_end",), best=self._best())
-            path = self._opened(context.run).write_weights(weights_of(self._complete(document)), context.progress)
+            document = context.capture(reasons=("train_end",), best=self.recollection.best())
+            path = self._opened(context.run).write_weights(
+                weights_of(self.recollection.complete(document)), context.progress
+            )
             _log.info("Saved the weights alone: %s", path)
 
     def save_emergency(self, context: ExceptionRaised) -> None:
@@ -154,9 +135,9 @@ class Saver:
         if context.progress == Progress():
             return
         reasons = ("signal",) if context.is_signal else ("exception",)
-        document = self._complete(context.capture(reasons=reasons, best=self._best()))
+        document = self.recollection.complete(context.capture(reasons=reasons, best=self.recollection.best()))
         names = (naming.emergency_name(context.progress),)
-        job = SaveJob(document, names, False, (), context.progress, reasons, lists=self.memory.lists)
+        job = SaveJob(document, names, False, (), context.progress, reasons, lists=self.recollection.now.lists)
         self._note(self._opened(context.run).write(job))
         self.settle(context, wait=False)
 
@@ -169,17 +150,17 @@ class Saver:
         Spec: CPC-CALL-001, CPC-CALL-007, CPC-WHEN-006.
         """
         self._collect(wait=True)
-        self._enter(trainer.run, resumed=self._is_loaded or trainer.run.parent is not None)
+        self._enter(trainer.run, resumed=self.recollection.is_loaded or trainer.run.parent is not None)
         in_window = not trainer.workload.completed_window()
         facts = SaveFacts("manual", trainer.progress, trainer.metrics.view, self._saved_at, in_window)
-        plan = plan_save(self._rules, self.memory, facts)
+        plan = plan_save(self._rules, self.recollection.now, facts)
         assert plan is not None  # noqa: S101 - a manual save is always made
-        self._before, self.memory = self.memory, plan.memory
+        self.recollection.propose(plan.memory)
         try:
-            document = trainer.capture_state(reasons=plan.reasons, best=self._best(), trigger=plan.trigger)
+            document = trainer.capture_state(reasons=plan.reasons, best=self.recollection.best(), trigger=plan.trigger)
             outcome = self._opened(trainer.run).write(self._job(plan, document, trainer.progress))
         except BaseException:
-            self.memory = self._before
+            self.recollection.take_back()
             raise
         self._note(outcome)
         if not trainer.is_running:
@@ -196,11 +177,7 @@ class Saver:
         Spec: CPC-ASYNC-003, CPC-ASYNC-004, CPC-CALL-007.
         """
         self._collect(wait=wait)
-        news, self._news = self._news, []
-        for outcome in news:
-            context.announce(outcome.saved)
-            for deleted in outcome.deleted:
-                context.announce(deleted)
+        self._news.tell(context)
 
     def wait(self) -> None:
         """Waits for a save in flight; what came of it is noted at the next event."""
@@ -223,16 +200,16 @@ class Saver:
         facts = SaveFacts(
             event, context.progress, context.metrics, self._saved_at, context.in_window, self.stopwatch.seconds()
         )
-        return plan_save(self._rules, self.memory, facts)
+        return plan_save(self._rules, self.recollection.now, facts)
 
     def _save(self, plan: SavePlan, context: Context) -> None:
         """Spec: CPC-WHEN-005, CPC-ASYNC-001."""
-        self._before, self.memory = self.memory, plan.memory  # the file holds what is remembered after it
+        self.recollection.propose(plan.memory)  # the file holds what is remembered after it
         self.stopwatch.start(plan.due)
         in_background = self._settings.async_save
         try:
             document = context.capture(
-                reasons=plan.reasons, best=self._best(), trigger=plan.trigger, copy=in_background
+                reasons=plan.reasons, best=self.recollection.best(), trigger=plan.trigger, copy=in_background
             )
             write = partial(self._opened(context.run).write, self._job(plan, document, context.progress))
             if in_background:
@@ -242,7 +219,7 @@ class Saver:
         except CheckpointError as error:
             self._count_failure(error)
         except BaseException:
-            self.memory = self._before
+            self.recollection.take_back()
             raise
         else:
             self._note(outcome)
@@ -251,30 +228,18 @@ class Saver:
         """Completes a document and returns what is to be done with it; a best that replaces no file gets its name."""
         assert self._repository is not None  # noqa: S101 - the caller has opened it
         new = {name: self._repository.unused_name(name, timestamp_of(document)) for name in plan.stamped}
-        self.memory = evolve(self.memory, stamped={**self.memory.stamped, **new})
+        self.recollection.name_best(new)
         instead = {naming.best_name(monitor): name for monitor, name in new.items()}
         return SaveJob(
-            document=self._complete(document),
+            document=self.recollection.complete(document),
             names=tuple(instead.get(name, name) for name in plan.names),
             moves_latest=True,
             dropped=plan.dropped,
             progress=progress,
             reasons=plan.reasons,
             may_delete=not self._needs_mending,
-            lists=self.memory.lists,
+            lists=self.recollection.now.lists,
         )
-
-    def _complete(self, document: Document) -> Document:
-        """Returns a document with what is remembered now, as of the save that it is for.
-
-        Spec: CPC-BEST-013, CPC-NAME-014.
-        """
-        document = with_state(document, self._settings.state_key, self.state_dict())
-        stamped = [one.monitor for one in self._rules.monitors if not one.overwrite]
-        if not stamped:
-            return document
-        present = self.memory.stamped
-        return with_files(document, {name: present[name] for name in stamped if name in present})
 
     def _collect(self, *, wait: bool) -> None:
         try:
@@ -293,14 +258,11 @@ class Saver:
         if outcome.problem is not None:
             self._needs_mending = True
             _log.error("saved, but a second name or deleting failed: %s", outcome.problem)
-        self._news.append(outcome)
+        self._news.add(outcome)
 
     def _count_failure(self, error: CheckpointError) -> None:
-        """The schedule goes on as if the save had been made; the best lists do not.
-
-        Spec: CPC-ERR-001, CPC-ERR-002, CPC-ERR-005.
-        """
-        self.memory = evolve(self._before, last=self.memory.last)
+        """Spec: CPC-ERR-001, CPC-ERR-002."""
+        self.recollection.take_back_lists()
         self._failures, self._last_error = self._failures + 1, error
         _log.error("saving failed, %d in a row: %s", self._failures, error)
         if self._failures >= self._settings.max_save_failures:
@@ -321,12 +283,9 @@ class Saver:
 
     def _repair(self, repository: Repository) -> tuple[str, ...]:
         """Makes second names good, and returns those whose state is not in the folder."""
-        repaired = repository.repair(self.memory.lists)
-        self._remember(evolve(self.memory, stamped=repaired.stamped))
+        repaired = repository.repair(self.recollection.now.lists)
+        self.recollection.name_best(repaired.stamped)
         return repaired.lost
-
-    def _best(self) -> dict[str, Tree]:
-        return {one.monitor: list(self.memory.best_tree(one.monitor)) for one in self._rules.monitors}
 
     def _open(self, run: RunIdentity) -> Repository:
         self._repository = Repository(

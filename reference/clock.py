@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
-__all__ = ["STEADY_CLOCK", "Clock"]
+__all__ = ["Clock", "steady_clock"]
 
 Clock: TypeAlias = Callable[[], float]
 """Returns seconds since some moment; it is never set, so that it does not jump."""
 
-STEADY_CLOCK: Final[Clock] = time.monotonic
+
+def steady_clock() -> float:
+    """The clock of the system that is never set."""
+    return time.monotonic()

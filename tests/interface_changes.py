@@ -12,8 +12,12 @@ CHANGES = {
     f"{INTERFACES}/checkpoint_callback.yaml": [
         ("text", "CPC-NAME-005", "enum[auto, symlink, copy, none] => enum[auto, copy, none]"),
         ("text", "STORE-SAVE-010", "  disk_full: { =>   disk_is_full: {"),
-        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: policies}"),
-        ("pending", "CPC-NAME-012", "at the end, pending: policies} => at the end, pending: soon}"),
+        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: manager}"),
+        (
+            "pending",
+            "CPC-MAN-001",
+            "    pending: manager\n    clause: CPC-MAN-001 =>     pending: soon\n    clause: CPC-MAN-001",
+        ),
     ],
     f"{INTERFACES}/ckpt.yaml": [
         ("text", "CKPT-FILE-002", "    rng_state: {value: map, clause: CKPT-FILE-002}\n => "),
@@ -73,9 +77,16 @@ CHANGES = {
         ("setting", "CPC-BEST-005", "min_delta: float = field(default=0.0, => min_delta: float = field(default=0,"),
         ("setting", "CPC-KEEP-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
         ("setting", "CPC-SET-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
+        ("range", "CPC-SET-006", '"unsupported_setting", message => "invalid_setting", message'),
+    ],
+    "callbacks/policies/ranges.py": [
         ("range", "CPC-KEEP-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 0"),
         ("range", "CPC-WHEN-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 2"),
         ("range", "CPC-BEST-005", "not 0 <= value => not 0 < value"),
+        ("range", "CPC-WHEN-008", "and 0 < value < => and 0 <= value <"),
+    ],
+    "callbacks/policies/monitors.py": [
+        ("field", "CPC-NAME-009", "overwrite: bool = field(default=True => overwrite: bool = field(default=False"),
     ],
     "callbacks/policies/ranking.py": [
         ("setting", "CPC-BEST-001", 'Literal["min", "max"] => Literal["min", "max", "auto"]'),
@@ -84,8 +95,10 @@ CHANGES = {
         ("call", "CPC-CALL-001", "epoch: int | None = None, => folder: str, epoch: int | None = None,"),
         ("code", "ERR-CODE-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
         ("code", "CPC-CALL-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
-        ("code", "ERR-CODE-001", 'ConfigError("monitor_missing" => ConfigError(self.monitor'),
         ("range", "CB-EARLY-001", "class CheckpointCallback( => class Checkpointing("),  # the first that is tried
+    ],
+    "callbacks/missing_monitors.py": [
+        ("code", "ERR-CODE-001", 'ConfigError("monitor_missing" => ConfigError(monitor'),
     ],
     "reference/events/contexts.py": [
         ("field", "CB-STATE-003", "    resumed: bool\n => "),

@@ -18,6 +18,22 @@ if TYPE_CHECKING:
     from tenuto.callbacks.notification_ways import Mail
     from tenuto.callbacks.notify_on_end import NotifyOnEnd
     from tenuto.callbacks.own_loop_configs import CheckpointConfig
+    from tenuto.callbacks.policies import (
+        AnyOf,
+        KeepAll,
+        KeepBest,
+        KeepBestAndLatest,
+        KeepEvery,
+        KeepLast,
+        KeepUnion,
+        MonitorSettings,
+        RetentionPolicy,
+        SaveEvery,
+        SaveMoment,
+        SaveOnImprovement,
+        SavePolicy,
+        StoredCheckpoint,
+    )
     from tenuto.callbacks.progress_bar import ProgressBar
     from tenuto.callbacks.tensorboard_logger import TensorBoardLogger
     from tenuto.callbacks.torch_based.gradient_monitor import GradientMonitor
@@ -34,6 +50,7 @@ if TYPE_CHECKING:
     from tenuto.reference.trainer.torch_trainer import Trainer
 
 __all__ = [
+    "AnyOf",
     "BaseCallback",
     "CSVLogger",
     "CheckpointCallback",
@@ -44,13 +61,26 @@ __all__ = [
     "EarlyStopping",
     "ExponentialMovingAverage",
     "GradientMonitor",
+    "KeepAll",
+    "KeepBest",
+    "KeepBestAndLatest",
+    "KeepEvery",
+    "KeepLast",
+    "KeepUnion",
     "LearningRateMonitor",
     "Mail",
     "MetricLogger",
+    "MonitorSettings",
     "NotifyOnEnd",
     "ProgressBar",
     "RestoreError",
     "ResumedLoop",
+    "RetentionPolicy",
+    "SaveEvery",
+    "SaveMoment",
+    "SaveOnImprovement",
+    "SavePolicy",
+    "StoredCheckpoint",
     "TensorBoardLogger",
     "TenutoError",
     "TrainResult",
@@ -85,6 +115,22 @@ _HOMES = {
     "tenuto.callbacks.wandb_logger": ("WandbLogger",),
     "tenuto.callbacks.own_loop_configs": ("CheckpointConfig",),
     "tenuto.reference.checkpoint.newest": ("find_latest_checkpoint",),
+    "tenuto.callbacks.policies": (
+        "AnyOf",
+        "KeepAll",
+        "KeepBest",
+        "KeepBestAndLatest",
+        "KeepEvery",
+        "KeepLast",
+        "KeepUnion",
+        "MonitorSettings",
+        "RetentionPolicy",
+        "SaveEvery",
+        "SaveMoment",
+        "SaveOnImprovement",
+        "SavePolicy",
+        "StoredCheckpoint",
+    ),
     "tenuto.reference.checkpoint": ("read_checkpoint", "verify_checkpoint", "write_checkpoint"),
     "tenuto.reference.errors": ("CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"),
     "tenuto.reference.trainer.job": ("TrainingConfig",),

@@ -214,6 +214,8 @@ def _fits(expected: Type, found: Type | None) -> bool:
         return found is not None
     if expected.name == "path":
         return found.name in {"path", "str"}
+    if found.name == "oneof" and {one.name for one in found.arguments} == {expected.name, "map"}:
+        return True  # a record may be given as a map too
     if expected.name == "oneof" and found.name != "oneof":
         return any(_fits(one, found) for one in expected.arguments)
     if expected.name in {"oneof", "enum"}:
