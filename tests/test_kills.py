@@ -51,11 +51,11 @@ def settings(number):
     return {"save_every_steps": 1 + number % 3, "async_save": number % 2 == 1, "keep_last_n": 2}
 
 
-def train_on(storage, folder, number):
+def train_on(storage, folder, number, callbacks=()):
     original = Repository.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Repository, "__init__", lambda self, *args, **kw: original(self, *args, **{**kw, "ops": storage}))
-        make_trainer(folder, **settings(number)).fit(resume="auto")
+        make_trainer(folder, callbacks, **settings(number)).fit(resume="auto")
 
 
 def attempt(folder, number, deadly):

@@ -27,7 +27,7 @@ __all__ = [
     "workload_state_of",
 ]
 
-_GRADIENTS: Final = "gradients"
+_FURTHER: Final = ("gradients", "scaler", "loader")  # keys of `trainer_state` that are there where they apply
 _PRODUCER: Final[dict[str, Tree]] = {"name": "tenuto", "version": "0.1.0", "language": "Python"}
 
 
@@ -72,7 +72,7 @@ def build_document(
     Spec: TR-STATE-001, TR-STATE-002, TR-STATE-010.
     """
     values, sums = metrics.capture()
-    gradients = {} if workload.gradients is None else {_GRADIENTS: workload.gradients}
+    further = {name: getattr(workload, name) for name in _FURTHER}
     position: dict[str, Tree] = {
         "epoch": progress.epoch,
         "global_step": progress.global_step,
@@ -88,7 +88,7 @@ def build_document(
             "scheduler_state": workload.scheduler_state,
             "rng_state": workload.rng_state,
             "callback_state": callback_state,
-            "trainer_state": {"sums": sums, **gradients},
+            "trainer_state": {"sums": sums, **{name: one for name, one in further.items() if one is not None}},
         }
     )
 
@@ -147,8 +147,9 @@ def _faults(head: Any) -> Iterator[str]:  # noqa: ANN401 - from a file
     for path, value in {**maps, "trainer_state.sums": sums}.items():
         if not isinstance(value, dict):
             yield f"{path}: {type(value).__name__}; expected a map"
-    if trainer_state.get(_GRADIENTS, {}) is None:
-        yield f"trainer_state.{_GRADIENTS}: None; expected a map, or no such key"
+    for name in _FURTHER:
+        if trainer_state.get(name, {}) is None:
+            yield f"trainer_state.{name}: None; expected a value, or no such key"
     if type(metadata.get("exact")) is not bool:
         yield f"metadata.exact: {metadata.get('exact')!r}; expected a bool"
     yield from _faults_of_numbers(metadata["progress"], metadata["metrics"], sums)
@@ -210,5 +211,5 @@ def workload_state_of(state: Document) -> WorkloadState:
         head["optimizer_state"],
         head["scheduler_state"],
         head["rng_state"],
-        head["trainer_state"].get(_GRADIENTS),
+        *(head["trainer_state"].get(name) for name in _FURTHER),
     )

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from tenuto.reference.trainer.job import TrainingConfig
     from tenuto.reference.trainer.reports import TrainResult
     from tenuto.reference.trainer.torch_generators import seed_all
+    from tenuto.reference.trainer.torch_schedulers import Schedule
     from tenuto.reference.trainer.torch_trainer import Trainer
 
 __all__ = [
@@ -80,6 +81,7 @@ __all__ = [
     "SaveMoment",
     "SaveOnImprovement",
     "SavePolicy",
+    "Schedule",
     "StoredCheckpoint",
     "TensorBoardLogger",
     "TenutoError",
@@ -136,6 +138,7 @@ _HOMES = {
     "tenuto.reference.trainer.job": ("TrainingConfig",),
     "tenuto.reference.trainer.reports": ("TrainResult",),
     "tenuto.reference.trainer.torch_generators": ("seed_all",),
+    "tenuto.reference.trainer.torch_schedulers": ("Schedule",),
     "tenuto.reference.trainer.torch_trainer": ("Trainer",),
 }
 

@@ -15,6 +15,7 @@ import typer
 from tenuto.cli.files import register as register_file_commands
 from tenuto.cli.spec import app as spec_app
 from tenuto.cli.train import register as register_train
+from tenuto.cli.verify_resume import register as register_verify_resume
 from tenuto.reference.errors import ConfigError, TenutoError, TrainingInterrupted
 
 __all__ = ["app", "main"]
@@ -22,6 +23,8 @@ __all__ = ["app", "main"]
 _HELP = """Training that resumes exactly, and checkpoints whose every byte is checked.
 
 Train, and resume:         tenuto train examples/digits.py --resume auto
+
+Prove that it is exact:     tenuto verify-resume job.py
 
 Look at a checkpoint:      tenuto inspect checkpoints/latest.ckpt
 
@@ -53,6 +56,7 @@ def options(
 
 
 register_train(app)
+register_verify_resume(app)
 register_file_commands(app)
 app.add_typer(spec_app, name="spec")
 if importlib.util.find_spec("tenuto.cli.conformance"):

@@ -6,18 +6,18 @@ import logging
 import sys
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 if TYPE_CHECKING:
     from tenuto.reference.trainer.loop import Trainer
 
-__all__ = ["register"]
+__all__ = ["SEED_MAX", "parse_settings", "register"]
 
 _EXIT_FAILED = 1
 _EXIT_INTERRUPTED = 130
-_SEED_MAX = 2**63 - 1
+SEED_MAX: Final = 2**63 - 1
 
 
 class _Lines(logging.Handler):
@@ -44,7 +44,7 @@ def train(
         Path | None, typer.Option(help="Folder of the checkpoints: config.checkpoint_dir.", show_default="checkpoints")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="How many epochs: config.max_epochs.")] = None,
-    seed: Annotated[int, typer.Option(min=0, max=_SEED_MAX, help="Of everything random: config.seed.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=SEED_MAX, help="Of everything random: config.seed.")] = 0,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Only the progress bar, warnings, errors and the last line.")
     ] = False,
@@ -68,7 +68,7 @@ def train(
     from tenuto.reference.trainer.job import TrainingConfig, build_trainer, load_job  # noqa: PLC0415 - as above
 
     logging.basicConfig(level=logging.WARNING if quiet else logging.INFO, format="%(message)s", handlers=[_Lines()])
-    config = TrainingConfig(str(output or "checkpoints"), epochs, seed, _settings(set_ or []))
+    config = TrainingConfig(str(output or "checkpoints"), epochs, seed, parse_settings(set_ or []))
     trainer = None
     try:
         trainer = build_trainer(load_job(job), config, is_folder_given=output is not None)
@@ -110,7 +110,8 @@ def _show_failure(error: BaseException, job: Path) -> None:
         traceback.print_exception(type(error), error, trace)
 
 
-def _settings(pairs: list[str]) -> dict[str, str]:
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """Returns the settings of `--set KEY=VALUE`."""
     for pair in pairs:
         if "=" not in pair[1:]:
             raise typer.BadParameter(f"--set {pair}: expected KEY=VALUE")
