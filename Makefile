@@ -44,6 +44,10 @@ chromium: # in which the tests look at the page of results
 test: strace chromium lint conformance ## everything: lint, types, specification, conformance of both ports, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+.PHONY: torture-resume
+torture-resume: $(INSTALLED) ## a thousand SIGKILLs at random moments of a torch job, each resumed to the same final file
+	@TENUTO_KILLS=1000 $(BIN)/python -m pytest tests/test_kill_resume.py
+
 .PHONY: spec
 spec: $(INSTALLED) ## write what follows from the specification: constants, docs/reference, table of error codes, traceability
 	@$(BIN)/tenuto spec generate

@@ -168,11 +168,7 @@ class Saver:
         return outcome.path
 
     def settle(self, context: Context, *, wait: bool) -> None:
-        """Tells the callbacks what has become durable, in the background or by hand.
-
-        Args:
-            context: Of the event.
-            wait: Whether to wait for a save in flight.
+        """Tells the callbacks what has become durable; a save in flight is waited for if that is asked for.
 
         Spec: CPC-ASYNC-003, CPC-ASYNC-004, CPC-CALL-007.
         """

@@ -12,10 +12,10 @@ CHANGES = {
     f"{INTERFACES}/checkpoint_callback.yaml": [
         ("text", "CPC-NAME-005", "enum[auto, symlink, copy, none] => enum[auto, copy, none]"),
         ("text", "STORE-SAVE-010", "  disk_full: { =>   disk_is_full: {"),
-        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: runs}"),
+        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: manager}"),
     ],
     f"{INTERFACES}/trainer.yaml": [
-        ("pending", "STORE-RUN-003", "that it may not, pending: runs} => that it may not, pending: soon}"),
+        ("pending", "STORE-IDX-001", "  IndexRun:\n    pending: runs =>   IndexRun:\n    pending: soon"),
     ],
     f"{INTERFACES}/ckpt.yaml": [
         ("text", "CKPT-FILE-002", "    rng_state: {value: map, clause: CKPT-FILE-002}\n => "),

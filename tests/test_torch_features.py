@@ -208,17 +208,31 @@ def test_what_a_closure_cannot_be_beside_is_refused(beside):
 # -- models -----------------------------------------------------------------------------------------------------------
 
 
+def compiled():
+    made = plain(accumulate=2)
+    return {**made, "model": torch.compile(made["model"], backend="eager")}
+
+
+def compiled_in_part():
+    model = network()
+    model[0] = torch.compile(model[0], backend="eager")
+    return plain(model=model, accumulate=2)
+
+
 @pytest.mark.req("TR-STATE-007", "TR-REST-005")
-def test_a_compiled_model_has_the_names_of_the_plain_one_and_resumes_from_its_files():
-    def compiled():
-        made = plain()
-        return {**made, "model": torch.compile(made["model"], backend="eager")}
+@pytest.mark.parametrize("compiled", [compiled, compiled_in_part])
+def test_a_compiled_model_has_the_names_of_the_plain_one_and_resumes_from_its_files(compiled):
+    def whole():
+        return plain(accumulate=2)
 
     keeper = Keeper()
     expected = weights(train(compiled, keeper).workload._model)
-    assert list(keeper.states[0].head["model_state"]) == ["0.weight", "3.weight"]
-    assert torch.equal(weights(train(plain, state=keeper.states[1]).workload._model), expected)
-    assert torch.equal(weights(train(compiled, state=keeper.states[1]).workload._model), expected)
+    head = keeper.states[0].head
+    assert list(head["model_state"]) == list(head["trainer_state"]["gradients"]) == ["0.weight", "3.weight"]
+    assert head["metadata"]["architecture"]["modules"]["0"] == "Linear"
+    for at in (0, 1):
+        assert torch.equal(weights(train(whole, state=keeper.states[at]).workload._model), expected)
+        assert torch.equal(weights(train(compiled, state=keeper.states[at]).workload._model), expected)
 
 
 class Tied(nn.Module):

@@ -65,7 +65,7 @@ def _say_what_is_newer(chosen: Entry, found: list[Entry]) -> None:
         return
     for entry in found[: found.index(chosen)]:
         if not entry.is_exact:
-            _log.warning("passing over %s: its state is not exact [inexact_state]", entry.name)
+            _log.warning("passing over %s: its state is not exact", entry.name)
 
 
 def _refuse_damaged(name: str, ledger: Ledger, found: list[Entry]) -> None:

@@ -9,7 +9,7 @@ import errno
 import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import quote
@@ -17,6 +17,7 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from tenuto.reference.checkpoint import files
+from tenuto.reference.checkpoint.gathering import write_pieces
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.checkpoint.writer import encode
@@ -24,8 +25,6 @@ from tenuto.reference.errors import CheckpointError
 
 __all__ = ["Store", "write_checkpoint", "write_refusal"]
 
-_GATHER_PIECES = 256  # well under the system's limit for one gathered write
-_GATHER_BYTES = 8 << 20
 _CODES = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
@@ -210,8 +209,7 @@ class Store:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
         file = self.ops.create(path)
         try:
-            for batch in _batches(pieces):
-                _write_all(self.ops, file, batch)
+            write_pieces(self.ops, file, pieces)
             self.ops.sync(file)
             if self.verify:
                 self.ops.drop_cache(file)
@@ -266,34 +264,3 @@ def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: Stor
     """
     folder, name = os.path.split(os.path.abspath(path))
     return Store(folder, secrets.token_hex(4), ops=ops or PosixStorage()).save(name, document)
-
-
-def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[memoryview]]:
-    """Groups small pieces, so that a file of many small tensors takes few system calls."""
-    batch: list[memoryview] = []
-    size = 0
-    for piece in pieces:
-        view = memoryview(piece)
-        if view.nbytes:
-            batch.append(view)
-            size += view.nbytes
-        if len(batch) >= _GATHER_PIECES or size >= _GATHER_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _write_all(ops: StorageOps, file: int, batch: list[memoryview]) -> None:
-    """Writes every byte of a batch, however little each call takes.
-
-    Spec: STORE-SAVE-003.
-    """
-    while batch:
-        taken = ops.write(file, batch)
-        if not taken:
-            raise OSError(errno.EIO, "no byte was written")  # asked again, it might say so for ever
-        while batch and taken >= batch[0].nbytes:
-            taken -= batch.pop(0).nbytes
-        if taken:
-            batch[0] = batch[0][taken:]

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tenuto.reference.errors import CheckpointError, ConfigError
-from tenuto.reference.trainer.torch_model import extras, innermost
+from tenuto.reference.trainer.torch_model import extras, module_of, state_of
 from tenuto.reference.trainer.torch_tree import TreeMaker
 
 __all__ = ["check_model"]
@@ -23,7 +23,7 @@ def check_model(model: nn.Module, optimizers: Iterable[torch.optim.Optimizer]) -
     Spec: TR-STATE-001, TR-REST-002.
     """
     own = extras(model)
-    for name, value in innermost(model).state_dict().items():
+    for name, value in state_of(model).items():
         if name in own:
             _check_extra(model, name, value)
         else:
@@ -46,7 +46,7 @@ def _check_weight(name: str, value: object) -> None:
 
 
 def _check_extra(model: nn.Module, name: str, value: object) -> None:
-    module = innermost(model).get_submodule(name.rpartition(".")[0])
+    module = module_of(model, name)
     if type(module).set_extra_state is nn.Module.set_extra_state:
         raise _unsupported(f"model {name}: {type(module).__name__} has no set_extra_state; expected one, to restore it")
     try:

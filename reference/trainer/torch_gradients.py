@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree
-from tenuto.reference.trainer.torch_model import innermost
+from tenuto.reference.trainer.torch_model import parameters
 from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, to_torch
 
 __all__ = ["capture", "mismatches", "restore"]
@@ -21,7 +21,7 @@ def capture(model: nn.Module, maker: TreeMaker) -> dict[str, Tree]:
 
     Spec: TR-STATE-010.
     """
-    named = innermost(model).named_parameters()
+    named = parameters(model).items()
     return {name: maker.tree(one.grad, f"{_PATH}.{name}") for name, one in named if one.grad is not None}
 
 
@@ -30,7 +30,7 @@ def mismatches(model: nn.Module, saved: Tree) -> Iterator[str]:
 
     Spec: TR-REST-001.
     """
-    live = dict(innermost(model).named_parameters())
+    live = parameters(model)
     if not isinstance(saved, dict):
         yield f"{_PATH}: not a map in the file"
         return
@@ -55,7 +55,7 @@ def restore(model: nn.Module, saved: Tree) -> Callable[[], None]:
 
     Spec: TR-REST-002, TR-REST-013.
     """
-    named = dict(innermost(model).named_parameters())
+    named = parameters(model)
     former = {name: parameter.grad for name, parameter in named.items()}
 
     def undo() -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tenuto.verify_resume.verdict import PointResult, Report
 
-__all__ = ["register"]
+__all__ = ["progress", "register"]
 
 _WIDTH = 120  # of what goes to a pipe
 
@@ -72,7 +72,7 @@ def verify_resume(
     with ExitStack() as stack:
         folder = output or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tenuto-")))
         plan = Plan(job, folder, points, at or (), signal, seed, epochs, parse_settings(set_ or []))
-        watch = stack.enter_context(_progress(Console(stderr=True)))
+        watch = stack.enter_context(progress(Console(stderr=True)))
         try:
             report = verify_resume(plan, watch)
         except JobFailed as error:
@@ -86,8 +86,13 @@ def verify_resume(
 
 
 @contextmanager
-def _progress(console: Console) -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
-    """Shows a bar for each run on a terminal, and nothing elsewhere."""
+def progress(console: Console) -> Iterator[Callable[[str, int | None], Callable[[int], None]]]:
+    """Shows a bar for each run on a terminal, and nothing elsewhere.
+
+    Yields:
+        A function of the name of a run and about how many boundaries it has, or None; it returns what is called with
+        the number of boundaries so far.
+    """
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - as above
 
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
