@@ -78,26 +78,17 @@ class Store:
         """
         pieces = encode(document)
         first = next(pieces)  # refusals of the document come before any file is made
-        return self._put(
-            name,
-            itertools.chain([first], pieces),
-            lambda temporary: files.verify_checkpoint(temporary, self.ops),
-        )
+        return self._put(name, itertools.chain([first], pieces), lambda made: files.verify_checkpoint(made, self.ops))
 
     def export(self, name: str, data: bytes) -> str:
-        """Writes a file that is no checkpoint, such as one in the format of a framework, by the same steps.
-
-        Returns:
-            The path, as for `save`.
+        """Writes a file that is no checkpoint by the same steps, and returns its path.
 
         Raises:
-            CheckpointError: `disk_full`, `not_writable` or `io_error`, phase `io`.
+            CheckpointError: As for `save`.
 
-        Spec: CPC-MAN-006, STORE-SAVE-002 to STORE-SAVE-008.
+        Spec: CPC-MAN-006.
         """
-        return self._put(
-            name, iter([memoryview(data)]), lambda temporary: files.verify_bytes(temporary, data, self.ops)
-        )
+        return self._put(name, iter([memoryview(data)]), lambda made: files.verify_bytes(made, data, self.ops))
 
     def _put(self, name: str, pieces: Iterator[bytes | memoryview], check: Callable[[str], object]) -> str:
         final, temporary = self.path(name), self._temporary(name)
