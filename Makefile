@@ -52,6 +52,7 @@ torture-resume: $(INSTALLED) ## a thousand SIGKILLs at random moments of a torch
 spec: $(INSTALLED) ## write what follows from the specification: constants, docs/reference, table of error codes, traceability
 	@$(BIN)/tenuto spec generate
 	@$(BIN)/tenuto spec trace
+	@$(BIN)/python -m tenuto.conformance_tests.meta.page
 
 lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, generated files, specification linter
 	@$(BIN)/ruff check .

@@ -21,6 +21,11 @@ class Background(Generic[_Result]):
         self._thread: ThreadPoolExecutor | None = None
         self._future: Future[_Result] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a task was started whose result has not been taken."""
+        return self._future is not None
+
     def start(self, task: Callable[[], _Result]) -> None:
         """Starts a task; the result of the one before has been taken."""
         assert self._future is None  # noqa: S101 - the caller settles the one before first

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Mapping
 
-from attrs import Factory, define, field
+from attrs import define, field
 
+from tenuto.callbacks.missing_monitors import MissingMonitors
 from tenuto.callbacks.saver import Saver
 from tenuto.callbacks.settings import CheckpointSettings
 from tenuto.reference.checkpoint.files import read_checkpoint
@@ -20,8 +20,6 @@ from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.trainer.metrics import flatten
 
 __all__ = ["CheckpointCallback"]
-
-_log = logging.getLogger("tenuto")
 
 
 @define(eq=False, slots=False)
@@ -37,9 +35,14 @@ class CheckpointCallback(CheckpointSettings):
     Spec: CPC-SET-001.
     """
 
-    _saver: Saver = field(default=Factory(Saver, takes_self=True), init=False, repr=False)
-    _warned: bool = field(default=False, init=False, repr=False)
+    _saver: Saver = field(init=False, repr=False)
+    _missing: MissingMonitors = field(init=False, repr=False)
     phase: Phase = field(default="checkpoint", init=False)
+
+    def __attrs_post_init__(self) -> None:
+        super().__attrs_post_init__()
+        self._saver = Saver(self)
+        self._missing = MissingMonitors(self.monitored, strict=self.strict_monitor)
 
     # -- what the trainer asks ----------------------------------------------------------------------------------------
 
@@ -62,32 +65,37 @@ class CheckpointCallback(CheckpointSettings):
         return "CheckpointCallback"
 
     def handles(self, hook: Hook) -> bool:
-        """Spares the hook of every batch where nothing is saved by steps and nothing is in the background."""
+        """Spares the hook of every batch where it has nothing to look at.
+
+        Spec: CPC-CALL-007.
+        """
         if hook is Hook.BATCH_END:
-            return self.save_every_steps is not None or self.async_save
+            asked = (self.save_every_steps, self.save_every_seconds, self.save_policy)
+            return self.async_save or any(one is not None for one in asked)
         return super().handles(hook)
 
     def state_dict(self) -> dict[str, Tree]:
         """Returns what later decisions depend on."""
-        return self._saver.state_dict()
+        return self._saver.recollection.state_dict()
 
     def load_state_dict(self, state: dict[str, Tree]) -> None:
         """Takes over a saved memory."""
-        self._saver.load_state_dict(state)
+        self._saver.recollection.load_state_dict(state)
 
     # -- hooks --------------------------------------------------------------------------------------------------------
 
     def on_train_start(self, context: TrainStart) -> None:
         """Puts the folder in order."""
+        self._missing.start()
         self._saver.start(context)
 
     def on_batch_end(self, context: Context) -> None:
-        """Saves by steps."""
+        """Saves by steps, by seconds, and where the policy of the user says so."""
         self._saver.consider("batch", context)
 
     def on_epoch_end(self, context: EpochEnd) -> None:
-        """Saves by epochs and the best."""
-        self._look_for_monitor(context)
+        """Saves by epochs, by seconds, the best, and where the policy of the user says so."""
+        self._missing.look(context)
         self._saver.consider("epoch", context)
 
     def on_train_end(self, context: Context) -> None:
@@ -103,23 +111,8 @@ class CheckpointCallback(CheckpointSettings):
                 self._saver.save_emergency(context)
 
     def on_teardown(self, context: Context) -> None:
-        """Ends the background thread."""
-        try:
-            self._saver.settle(context, wait=True)
-        finally:
-            self._saver.close()
-
-    def _look_for_monitor(self, context: EpochEnd) -> None:
-        """Spec: CPC-BEST-007."""
-        if not self.save_best or not context.measured or self.monitor in context.metrics:
-            return
-        known = ", ".join(sorted(context.metrics)) or "none"
-        message = f"monitor: {self.monitor!r}; expected one of the metrics measured: {known}"
-        if self.strict_monitor:
-            raise ConfigError("monitor_missing", message)
-        if not self._warned:
-            _log.warning("%s; no best checkpoint is kept", message)
-            self._warned = True
+        """Ends the background thread; there is no event left at which anything could be told."""
+        self._saver.close()
 
     # -- calls from outside the loop ----------------------------------------------------------------------------------
 
@@ -168,18 +161,25 @@ class CheckpointCallback(CheckpointSettings):
 
     @property
     def best_model_path(self) -> str | None:
-        """Where the best checkpoint is, or None."""
-        return os.path.join(self.checkpoint_dir, self._saver.memory.best[0].file) if self._saver.memory.best else None
+        """Where the best checkpoint of the first monitor is, or None."""
+        return next(iter(self.best_k_models), None)
 
     @property
     def best_model_score(self) -> float | None:
-        """The best value, or None."""
-        return self._saver.memory.best[0].value if self._saver.memory.best else None
+        """The best value of the first monitor, or None."""
+        return next(iter(self.best_k_models.values()), None)
 
     @property
     def best_k_models(self) -> dict[str, float]:
-        """Path -> value of the best list, best first."""
-        return {os.path.join(self.checkpoint_dir, entry.file): entry.value for entry in self._saver.memory.best}
+        """Path -> value of the best list of the first monitor, best first.
+
+        Spec: CPC-CALL-006.
+        """
+        memory, first = self._saver.durable_memory, next((one.monitor for one in self.monitored), "")
+        stamped = memory.stamped.get(first)  # the one file of a monitor whose files replace none
+        return {
+            os.path.join(self.checkpoint_dir, stamped or entry.file): entry.value for entry in memory.list_of(first)
+        }
 
     @property
     def last_model_path(self) -> str | None:

@@ -9,6 +9,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Column
 
 from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.best_effort import BestEffort
+from tenuto.reference.errors import ConfigError
 from tenuto.reference.events.contexts import Context, TrainStart
 
 __all__ = ["ProgressBar"]
@@ -18,14 +20,28 @@ _BAR_CELLS = 20
 
 
 class ProgressBar(BaseCallback):
-    """Shows how far training has come.
+    """Shows how far training has come: a bar on a terminal, elsewhere a line of the log for each epoch.
+
+    A resumed training starts the bar where it goes on, and the time that is left counts from there.
+
+    Example:
+        `tenuto.ProgressBar(total_batches=len(train_data))`
 
     Args:
-        total_batches: Batches of an epoch, if known: the bar then moves within an epoch.
+        total_batches: Batches of an epoch, at least 1, if known: the bar then moves within an epoch.
         console: Where to draw; the standard error stream unless given.
+
+    Raises:
+        ConfigError: `invalid_setting`.
+
+    Spec: CB-READY-001, CB-READY-011, CB-READY-013.
     """
 
     def __init__(self, total_batches: int | None = None, console: Console | None = None) -> None:
+        if total_batches is not None and (type(total_batches) is not int or total_batches < 1):
+            message = f"total_batches: {total_batches!r}; expected a whole number of at least 1, or None"
+            raise ConfigError("invalid_setting", message)
+        self._effort = BestEffort(type(self).__name__)
         self._total = total_batches
         self._console = console or Console(stderr=True)
         self._bar: Progress | None = None
@@ -35,8 +51,26 @@ class ProgressBar(BaseCallback):
     def on_train_start(self, context: TrainStart) -> None:
         """Starts the bar at the resumed position."""
         self._epochs = context.max_epochs
-        if not self._console.is_terminal:
-            return
+        self._effort.begin()
+        if self._console.is_terminal:
+            self._effort.run(self._start, context)
+
+    def on_batch_end(self, context: Context) -> None:
+        """Moves the bar."""
+        if self._total:
+            self._effort.run(self._show, context)
+
+    def on_epoch_end(self, context: Context) -> None:
+        """Moves the bar, or writes a line."""
+        if self._bar is None:
+            _log.info("epoch %d/%d: %s", context.progress.epoch, self._epochs, _summary(context))
+        self._effort.run(self._show, context)
+
+    def on_teardown(self, context: Context) -> None:
+        """Leaves the bar as it is."""
+        self._effort.finish(self._stop)
+
+    def _start(self, context: Context) -> None:
         self._bar = Progress(
             TextColumn("epoch {task.fields[epoch]}", table_column=Column(no_wrap=True)),
             BarColumn(_BAR_CELLS),
@@ -53,22 +87,10 @@ class ProgressBar(BaseCallback):
         )
         self._bar.start()
 
-    def on_batch_end(self, context: Context) -> None:
-        """Moves the bar."""
-        if self._total:
-            self._show(context)
-
-    def on_epoch_end(self, context: Context) -> None:
-        """Moves the bar, or writes a line."""
-        if self._bar is None:
-            _log.info("epoch %d/%d: %s", context.progress.epoch, self._epochs, _summary(context))
-        self._show(context)
-
-    def on_teardown(self, context: Context) -> None:
-        """Leaves the bar as it is."""
+    def _stop(self) -> None:
         if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+            bar, self._bar = self._bar, None
+            bar.stop()
 
     def _show(self, context: Context) -> None:
         if self._bar is not None:

@@ -1,29 +1,32 @@
-"""Carries out what the policies decide: writes a checkpoint under its names, frees occupied ones, deletes old ones."""
+"""Carries out what the policies decide: writes a checkpoint under its names and deletes old ones."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from attrs import astuple, evolve, frozen
+from attrs import field, frozen
 
+from tenuto.callbacks.documents import is_exact
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.retention import plan_retention
-from tenuto.reference.checkpoint.entries import DamagedFile, Entry
-from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
+from tenuto.callbacks.policies.monitors import BestLists, MonitorSettings
+from tenuto.callbacks.policies.retention import KeepAll, RetentionPolicy, plan_retention, stored_checkpoints
+from tenuto.callbacks.run_folder import NameKind, RunFolder
+from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.store import Store
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import DeletedCheckpoint, Progress, RunIdentity, SavedCheckpoint
 
-__all__ = ["LatestMode", "Repository", "SaveJob", "SaveOutcome"]
+__all__ = ["LatestMode", "Repaired", "Repository", "SaveJob", "SaveOutcome"]
+
+_log = logging.getLogger("tenuto")
 
 LatestMode = Literal["auto", "symlink", "copy", "none"]
-_Kind = Literal["link", "symlink", "copy"]
-_KINDS: Final[dict[LatestMode, _Kind]] = {
+_KINDS: Final[dict[LatestMode, NameKind]] = {
     "auto": "link",
     "symlink": "symlink",
     "copy": "copy",
@@ -42,6 +45,7 @@ class SaveJob:
         progress: Of the state.
         reasons: Of the save.
         may_delete: Whether old checkpoints may be deleted after it.
+        lists: The best lists after the event.
     """
 
     document: Document
@@ -51,6 +55,7 @@ class SaveJob:
     progress: Progress
     reasons: tuple[str, ...]
     may_delete: bool = True
+    lists: BestLists = field(factory=dict)
 
 
 @frozen
@@ -67,6 +72,26 @@ class SaveOutcome:
     deleted: tuple[DeletedCheckpoint, ...]
     problem: CheckpointError | None = None
 
+    @property
+    def path(self) -> str:
+        """Where the checkpoint lies now: retention may have left it `latest.ckpt` alone."""
+        folder = self.saved.path.removesuffix(self.saved.names[0])
+        paths, gone = (f"{folder}{name}" for name in self.saved.names), {one.path for one in self.deleted}
+        return next((path for path in paths if path not in gone), self.saved.path)
+
+
+@frozen
+class Repaired:
+    """What came of making names good.
+
+    Attributes:
+        lost: Names whose state lies nowhere in the folder.
+        stamped: The name of rank 1 in the folder, for each monitor with `overwrite` false that has one.
+    """
+
+    lost: tuple[str, ...]
+    stamped: dict[str, str]
+
 
 class Repository:
     """The checkpoints of one run in one folder.
@@ -75,8 +100,9 @@ class Repository:
         folder: Of the run.
         run: Of this attempt.
         latest: How `latest.ckpt` is made.
-        keep_last: See `plan_retention`.
         verify: Whether each file is read back.
+        retention: What is kept.
+        monitors: The metrics of which the best are kept.
         ops: The storage, None for that of the system.
     """
 
@@ -86,18 +112,17 @@ class Repository:
         run: RunIdentity,
         *,
         latest: LatestMode,
-        keep_last: int | None,
         verify: bool,
+        retention: RetentionPolicy | None = None,
+        monitors: tuple[MonitorSettings, ...] = (),
         ops: StorageOps | None = None,
     ) -> None:
-        self._store = Store(folder, run.run_id, verify, ops or PosixStorage())
-        self._run = run
-        self._latest, self._keep_last = latest, keep_last
-        self._store.probe()
-        self._store.sweep()
-        ledger = read_ledger(folder, self._store.ops)
-        self._found: dict[str, Entry | DamagedFile] = {entry.name: entry for entry in ledger.entries}
-        self._found.update({file.name: file for file in ledger.damaged})
+        replaced = [naming.best_name(one.monitor) for one in monitors if one.overwrite]
+        store = Store(folder, run.run_id, verify, ops or PosixStorage())
+        self._folder = RunFolder(store, run, frozenset((naming.LATEST, *replaced)))
+        self._run, self._latest, self._monitors = run, latest, monitors
+        self._retention = retention or KeepAll()
+        self._overdue: list[str] = []
         # What `latest.ckpt` has to lead to: never an emergency save.
         self._newest = run.parent if self.holds_parent() else None
 
@@ -110,27 +135,39 @@ class Repository:
         Spec: CPC-WHEN-005, CPC-ERR-006, CPC-ERR-007, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
-        self._free(first, job)
-        path = self._store.save(first, job.document)
-        self._found[first] = entry = self._entry(first)
+        self._folder.free(first, job.progress, exact=is_exact(job.document))
+        free, problem = self._free(others, job)
+        entry = self._folder.save(first, job.document)
         if job.moves_latest:
             self._newest = entry.checkpoint_id
-        names, problem = [first], None
-        for name, kind in self._second_names(job, others):
+        names = [first]
+        for name, kind in self._second_names(job, free):
             try:  # one that fails keeps none of the others from being made (CPC-ERR-007)
-                self._store.add_name(first, name, kind=kind)
+                self._folder.add_name(entry, name, kind)
             except CheckpointError as error:
                 problem = problem or error
             else:
-                self._found[name] = evolve(entry, name=name)
                 names.append(name)
-        saved = SavedCheckpoint(path, tuple(names), job.reasons, job.progress)
+        self._overdue += job.dropped
+        saved = SavedCheckpoint(self._folder.store.path(first), tuple(names), job.reasons, job.progress)
         if problem is not None or not job.may_delete:
             return SaveOutcome(saved, (), problem)
         try:
-            return SaveOutcome(saved, self._retain(job.dropped))
+            return SaveOutcome(saved, self._retain(job.lists))
         except CheckpointError as error:
             return SaveOutcome(saved, (), error)
+
+    def write_weights(self, document: Document, progress: Progress) -> str:
+        """Writes the weights of the last state and returns the path.
+
+        Raises:
+            CheckpointError: See `Store.save`.
+
+        Spec: CPC-NAME-012, TR-RES-008.
+        """
+        self._folder.free(naming.FINAL_MODEL, progress, exact=is_exact(document))
+        self._folder.save(naming.FINAL_MODEL, document)
+        return self._folder.store.path(naming.FINAL_MODEL)
 
     def holds_parent(self) -> bool:
         """Returns whether the state resumed from lies in the folder, not as an emergency save alone.
@@ -138,73 +175,65 @@ class Repository:
         Spec: CPC-WHEN-009.
         """
         return any(
-            entry.checkpoint_id == self._run.parent and not naming.is_emergency(entry.name) for entry in self._entries()
+            entry.checkpoint_id == self._run.parent and not naming.is_emergency(entry.name)
+            for entry in self._folder.entries()
         )
 
-    def repair(self, best: Mapping[str, tuple[int, int]]) -> list[str]:
+    def unused_name(self, monitor: str, timestamp: str) -> str:
+        """Returns a name for rank 1 of a monitor that replaces no file.
+
+        Spec: CPC-NAME-009.
+        """
+        return self._folder.unused(naming.stamped_name(monitor, timestamp))
+
+    def repair(self, lists: BestLists) -> Repaired:
         """Makes second names that a kill kept an earlier attempt from making, or that failed before.
 
         Args:
-            best: Name -> `(epoch, global_step)` of the state that it has to lead to.
-
-        Returns:
-            Names whose state lies nowhere in the folder.
+            lists: The best lists; each of their states is to be led to.
 
         Spec: CPC-NAME-006.
         """
-        lost = [name for name, state in best.items() if not self._lead(name, partial(_has_state, state), "link")]
+        lost: list[str] = []
+        stamped: dict[str, str] = {}
+        for monitor in self._monitors:
+            for place, entry in enumerate(lists.get(monitor.monitor, ())):
+                fits = partial(_has_state, (entry.epoch, entry.step))
+                names = self._best_names(monitor, entry.file, fits, is_first=place == 0)
+                if not monitor.overwrite and names:
+                    stamped[monitor.monitor] = names[0]
+                is_there = [self._folder.lead(name, fits, "link") for name in names]
+                lost += [entry.file] * (not names or not all(is_there))
         if self._newest is not None and self._latest != "none":
-            self._lead(naming.LATEST, partial(_has_id, self._newest), _KINDS[self._latest])
-        return lost
+            self._folder.lead(naming.LATEST, partial(_has_id, self._newest), _KINDS[self._latest])
+        return Repaired(tuple(lost), stamped)
 
-    def _lead(self, name: str, fits: Callable[[Entry], bool], kind: _Kind) -> bool:
-        """Makes a name lead to a state of this run, unless it does; of several that fit, to that of an epoch's end."""
-        present = self._found.get(name)
-        if isinstance(present, Entry) and fits(present):
-            return True
-        own = (entry for entry in self._entries() if entry.run_id == self._run.run_id and entry.name != name)
-        counting = (entry for entry in own if not self._run.has_superseded(entry.attempt, entry.position))
-        fitting = [entry for entry in counting if fits(entry) and entry.is_full]
-        if not fitting:
-            return False
-        source = min(fitting, key=lambda entry: entry.position)  # an open window has the step of the epoch before it
-        self._store.add_name(source.name, name, kind=kind)
-        self._found[name] = evolve(source, name=name)
-        return True
+    def _best_names(
+        self, monitor: MonitorSettings, file: str, fits: Callable[[Entry], bool], *, is_first: bool
+    ) -> list[str]:
+        """Returns the names of an entry; where it replaces no file, that which it has, or else a new one, or none."""
+        if monitor.overwrite:
+            return [file, naming.best_name(monitor.monitor)] if is_first and monitor.slots > 1 else [file]
+        fitting = [entry for entry in self._folder.built_on() if fits(entry)]
+        names = [entry.name for entry in fitting if naming.is_stamped(entry.name, monitor.monitor)]
+        return names[:1] or [self.unused_name(monitor.monitor, entry.timestamp) for entry in fitting[:1]]
 
-    def _entries(self) -> list[Entry]:
-        return [item for item in self._found.values() if isinstance(item, Entry)]
+    def _free(self, names: list[str], job: SaveJob) -> tuple[list[str], CheckpointError | None]:
+        """Frees second names; returns those that are free, and why the first of the others is not.
 
-    def _entry(self, name: str) -> Entry:
-        return read_entry(self._store.folder, name, self._store.ops)
+        Spec: STORE-NAME-003, CPC-ERR-006.
+        """
+        free, problem = [], None
+        for name in names:
+            try:
+                self._folder.free(name, job.progress, exact=is_exact(job.document))
+            except CheckpointError as error:
+                problem = problem or error
+            else:
+                free.append(name)
+        return free, problem
 
-    def _free(self, name: str, job: SaveJob) -> None:
-        """Spec: TR-RES-008, STORE-NAME-003."""
-        occupant = self._found.get(name)
-        if occupant is None or naming.is_best(name):
-            return  # best names are replaced: to ask for them is to consent
-        if isinstance(occupant, Entry) and occupant.run_id == self._run.run_id:
-            is_own = occupant.attempt == self._run.attempt
-            # Interrupted again before anything was trained: the same state, under the same name.
-            is_same = occupant.position == astuple(job.progress) and occupant.checkpoint_id == self._run.parent
-            if is_own or (is_same and _is_exact(job.document)):
-                return
-        aside = self._aside(name, occupant)
-        self._store.rename(name, aside)
-        del self._found[name]
-        self._found[aside] = evolve(occupant, name=aside)
-
-    def _aside(self, name: str, occupant: Entry | DamagedFile) -> str:
-        """Returns a free name for a file that is in the way."""
-        if isinstance(occupant, DamagedFile):
-            label = "damaged"
-        elif occupant.run_id == self._run.run_id:
-            label = f"attempt{occupant.attempt}"
-        else:
-            label = f"run_{occupant.run_id}"
-        return next(free for free in _numbered(naming.attempt_name(name, label)) if free not in self._found)
-
-    def _second_names(self, job: SaveJob, others: list[str]) -> Iterator[tuple[str, _Kind]]:
+    def _second_names(self, job: SaveJob, others: list[str]) -> Iterator[tuple[str, NameKind]]:
         """Yields the names of a save after its first one, and how each is made.
 
         Spec: CPC-NAME-005, CPC-NAME-013.
@@ -213,18 +242,20 @@ class Repository:
         if job.moves_latest and self._latest != "none":
             yield naming.LATEST, _KINDS[self._latest]
 
-    def _retain(self, dropped: tuple[str, ...]) -> tuple[DeletedCheckpoint, ...]:
-        plan = plan_retention(self._entries(), run=self._run, keep_last=self._keep_last)
-        names = [name for name in (*plan, *dropped) if name in self._found]
-        self._store.delete(names)
-        for name in names:
-            del self._found[name]
-        return tuple(DeletedCheckpoint(self._store.path(name)) for name in names)
+    def _retain(self, lists: BestLists) -> tuple[DeletedCheckpoint, ...]:
+        """Deletes what retention does not keep, and then what has left a best list.
 
-
-def _is_exact(document: Document) -> bool:
-    metadata: Any = document.head["metadata"]
-    return metadata["exact"] is True
+        Spec: CB-HOOK-017, CPC-BEST-012, CPC-KEEP-010.
+        """
+        stored = stored_checkpoints(self._folder.entries(), run=self._run, lists=lists)
+        try:
+            plan = plan_retention(stored, self._retention)
+        except Exception as error:  # noqa: BLE001 - a policy of the user's may raise anything
+            _log.error("retention failed, nothing is deleted: %s: %s", type(error).__name__, error)
+            return ()
+        gone = self._folder.delete((*plan.delete, *self._overdue))
+        self._overdue.clear()
+        return tuple(DeletedCheckpoint(self._folder.store.path(name)) for name in gone)
 
 
 def _has_state(state: tuple[int, int], entry: Entry) -> bool:
@@ -234,9 +265,3 @@ def _has_state(state: tuple[int, int], entry: Entry) -> bool:
 
 def _has_id(checkpoint_id: str, entry: Entry) -> bool:
     return entry.checkpoint_id == checkpoint_id
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in itertools.count(2):
-        yield f"{name.removesuffix('.ckpt')}_{number}.ckpt"

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
 from functools import partial
 
-from attrs import evolve
-
 from tenuto.callbacks.background import Background
+from tenuto.callbacks.documents import timestamp_of, weights_of
+from tenuto.callbacks.news import News
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.save import Memory, SaveEvent, SavePlan, SaveRules, adapt_best, plan_save, read_memory
+from tenuto.callbacks.policies.memory import Memory
+from tenuto.callbacks.policies.save import SaveFacts, SavePlan, plan_save
+from tenuto.callbacks.policies.schedule import SaveEvent
+from tenuto.callbacks.recollection import Recollection
 from tenuto.callbacks.repository import Repository, SaveJob, SaveOutcome
 from tenuto.callbacks.settings import CheckpointSettings
-from tenuto.reference.checkpoint.tree import Document, Tree
+from tenuto.callbacks.stopwatch import Stopwatch
+from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.clock import steady_clock
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import Context, ExceptionRaised, Progress, RunIdentity, TrainStart
 from tenuto.reference.trainer.loop import Trainer
@@ -30,45 +34,47 @@ class Saver:
         settings: Of the callback.
 
     Attributes:
-        memory: What decisions depend on; if a save is in flight, as it is if that save succeeds.
+        recollection: What decisions depend on.
         last_path: Of the checkpoint that was saved last, or None.
+        stopwatch: What measures for saves by seconds.
     """
 
     def __init__(self, settings: CheckpointSettings) -> None:
-        self.memory = Memory()
         self.last_path: str | None = None
-        self._settings = settings
-        self._before = self.memory
+        self.stopwatch = Stopwatch(steady_clock)
+        self._settings, self._rules = settings, settings.save_rules()
+        self.recollection = Recollection(
+            settings.monitored, settings.state_key, has_policy=settings.save_policy is not None
+        )
+        self._run: RunIdentity | None = None
         self._repository: Repository | None = None
         self._background: Background[SaveOutcome] = Background()
+        self._needs_mending = False
+        self._forget_attempt()
+
+    def _forget_attempt(self) -> None:
         self._failures = 0
         self._last_error: CheckpointError | None = None
         self._saved_at: Progress | None = None
-        self._news: list[SaveOutcome] = []
-        self._needs_mending = False
-        self._rules = SaveRules(
-            every_epochs=settings.save_frequency,
-            every_steps=settings.save_every_steps,
-            monitor=settings.monitor if settings.save_best else None,
-            mode=settings.mode,
-            slots=settings.save_top_k or 1,
-            min_delta=settings.min_delta,
-            at_train_end=settings.save_on_train_end,
-        )
+        self._news = News()
 
-    def state_dict(self) -> dict[str, Tree]:
-        """Returns what later decisions depend on."""
-        return self.memory.to_tree(self._rules)
+    @property
+    def durable_memory(self) -> Memory:
+        """The memory as of the last save that is durable.
 
-    def load_state_dict(self, state: dict[str, Tree]) -> None:
-        """Takes over what an earlier attempt remembered.
-
-        Spec: CPC-BEST-008, CPC-BEST-014.
+        Spec: CPC-CALL-006.
         """
-        memory, left_out = read_memory(state, self._rules)
-        for name in left_out:
-            _log.warning("best list of %s: is not monitored any more, left out", name)
-        self._remember(memory)
+        return self.recollection.before if self._background.is_busy else self.recollection.now
+
+    def _enter(self, run: RunIdentity, *, resumed: bool) -> None:
+        """Begins an attempt, at its first save or at its start: a manual save may come before the start."""
+        if run == self._run:
+            return
+        self.recollection.begin(resumed=resumed)
+        self._run, self._repository, self._needs_mending = run, None, False
+        self._forget_attempt()
+
+    # -- what the hooks ask for ---------------------------------------------------------------------------------------
 
     def start(self, context: TrainStart) -> None:
         """Puts the folder in order, and finds out whether it can be written to.
@@ -78,36 +84,35 @@ class Saver:
 
         Spec: STORE-SAVE-009, STORE-SAVE-011, CPC-NAME-006.
         """
-        self._failures, self._saved_at, self._last_error = 0, None, None
+        self._enter(context.run, resumed=context.resumed)
+        self.stopwatch.start(self._rules.triggers)
         repository = self._open(context.run)
         if not context.resumed:
-            self._remember(Memory())  # of a run before this one
             return
-        self._remember(adapt_best(self._rules, self.memory))
         if repository.holds_parent():
-            self._saved_at = context.progress
-        for name in repository.repair(self._best_states()):
+            self._saved_at = self._saved_at or context.progress
+        for name in self._repair(repository):
             _log.warning("best checkpoint %s: not in %s", name, self._settings.checkpoint_dir)
 
     def consider(self, event: SaveEvent, context: Context) -> None:
         """Saves if the event asks for it."""
         self.settle(context, wait=False)
-        if self._plan(event, context) is None:
-            return
-        self.settle(context, wait=True)  # a save in flight may still fail, and the decision be another (CPC-ASYNC-002)
-        self._mend()
         plan = self._plan(event, context)
+        if plan is not None and (self._background.is_busy or self._needs_mending):
+            self.settle(context, wait=True)  # it may still fail, and the decision be another (CPC-ASYNC-007)
+            self._mend()
+            plan = self._plan(event, context)
         if plan is not None:
             self._save(plan, context)
             self.settle(context, wait=False)
 
     def finish(self, context: Context) -> None:
-        """Sees to it that the last state is saved.
+        """Sees to it that the last state is saved, and its weights alone if that is asked for.
 
         Raises:
             CheckpointError: Why it could not be.
 
-        Spec: CPC-WHEN-004, CPC-ERR-004.
+        Spec: CPC-WHEN-004, CPC-ERR-004, CPC-NAME-012.
         """
         self.settle(context, wait=True)
         self.consider("train_end", context)
@@ -115,6 +120,12 @@ class Saver:
         self._mend()
         if self._rules.at_train_end and self._saved_at != context.progress and self._last_error is not None:
             raise self._last_error
+        if self._settings.save_final_weights:
+            document = context.capture(reasons=("train_end",), best=self.recollection.best())
+            path = self._opened(context.run).write_weights(
+                weights_of(self.recollection.complete(document)), context.progress
+            )
+            _log.info("Saved the weights alone: %s", path)
 
     def save_emergency(self, context: ExceptionRaised) -> None:
         """Saves the last consistent boundary, unless nothing has been trained; moves neither triggers nor `latest`.
@@ -124,9 +135,9 @@ class Saver:
         if context.progress == Progress():
             return
         reasons = ("signal",) if context.is_signal else ("exception",)
-        document = context.capture(reasons=reasons, best=self._best())
+        document = self.recollection.complete(context.capture(reasons=reasons, best=self.recollection.best()))
         names = (naming.emergency_name(context.progress),)
-        job = SaveJob(document, names, False, (), context.progress, reasons)
+        job = SaveJob(document, names, False, (), context.progress, reasons, lists=self.recollection.now.lists)
         self._note(self._opened(context.run).write(job))
         self.settle(context, wait=False)
 
@@ -136,57 +147,65 @@ class Saver:
         Raises:
             CheckpointError: Why the save failed.
 
-        Spec: CPC-CALL-001, CPC-WHEN-006.
+        Spec: CPC-CALL-001, CPC-CALL-007, CPC-WHEN-006.
         """
         self._collect(wait=True)
-        facts = trainer.progress, trainer.metrics.view, self._saved_at
+        self._enter(trainer.run, resumed=self.recollection.is_loaded or trainer.run.parent is not None)
         in_window = not trainer.workload.completed_window()
-        plan = plan_save(self._rules, self.memory, "manual", *facts, in_window=in_window)
+        facts = SaveFacts("manual", trainer.progress, trainer.metrics.view, self._saved_at, in_window)
+        plan = plan_save(self._rules, self.recollection.now, facts)
         assert plan is not None  # noqa: S101 - a manual save is always made
-        self._before, self.memory = self.memory, plan.memory
+        self.recollection.propose(plan.memory)
         try:
-            document = trainer.capture_state(reasons=plan.reasons, best=self._best(), trigger=plan.trigger)
+            document = trainer.capture_state(reasons=plan.reasons, best=self.recollection.best(), trigger=plan.trigger)
             outcome = self._opened(trainer.run).write(self._job(plan, document, trainer.progress))
         except BaseException:
-            self.memory = self._before
+            self.recollection.take_back()
             raise
         self._note(outcome)
-        return outcome.saved.path
+        if not trainer.is_running:
+            self._news.clear()  # outside an attempt there are no hooks (CPC-CALL-007)
+        return outcome.path
 
     def settle(self, context: Context, *, wait: bool) -> None:
-        """Tells the callbacks what has become durable, in the background or by hand.
+        """Tells the callbacks what has become durable; a save in flight is waited for if that is asked for.
 
-        Spec: CPC-ASYNC-003, CPC-ASYNC-004.
+        Spec: CPC-ASYNC-003, CPC-ASYNC-004, CPC-CALL-007.
         """
         self._collect(wait=wait)
-        news, self._news = self._news, []
-        for outcome in news:
-            context.announce(outcome.saved)
-            for deleted in outcome.deleted:
-                context.announce(deleted)
+        self._news.tell(context)
 
     def wait(self) -> None:
         """Waits for a save in flight; what came of it is noted at the next event."""
         self._background.wait()
 
     def close(self) -> None:
-        """Ends the background thread."""
-        self._background.close()
+        """Waits for a save in flight and ends the background thread; news that is left is told to nobody.
 
-    def _remember(self, memory: Memory) -> None:
-        self.memory = self._before = memory
+        Spec: CPC-CALL-007.
+        """
+        try:
+            self._collect(wait=True)
+        finally:
+            self._news.clear()
+            self._background.close()
+
+    # -- one save -----------------------------------------------------------------------------------------------------
 
     def _plan(self, event: SaveEvent, context: Context) -> SavePlan | None:
-        facts = context.progress, context.metrics, self._saved_at
-        return plan_save(self._rules, self.memory, event, *facts, in_window=context.in_window)
+        facts = SaveFacts(
+            event, context.progress, context.metrics, self._saved_at, context.in_window, self.stopwatch.seconds()
+        )
+        return plan_save(self._rules, self.recollection.now, facts)
 
     def _save(self, plan: SavePlan, context: Context) -> None:
         """Spec: CPC-WHEN-005, CPC-ASYNC-001."""
-        self._before, self.memory = self.memory, plan.memory  # the file holds what is remembered after it
+        self.recollection.propose(plan.memory)  # the file holds what is remembered after it
+        self.stopwatch.start(plan.due)
         in_background = self._settings.async_save
         try:
             document = context.capture(
-                reasons=plan.reasons, best=self._best(), trigger=plan.trigger, copy=in_background
+                reasons=plan.reasons, best=self.recollection.best(), trigger=plan.trigger, copy=in_background
             )
             write = partial(self._opened(context.run).write, self._job(plan, document, context.progress))
             if in_background:
@@ -196,13 +215,27 @@ class Saver:
         except CheckpointError as error:
             self._count_failure(error)
         except BaseException:
-            self.memory = self._before
+            self.recollection.take_back()
             raise
         else:
             self._note(outcome)
 
     def _job(self, plan: SavePlan, document: Document, progress: Progress) -> SaveJob:
-        return SaveJob(document, plan.names, True, plan.dropped, progress, plan.reasons, not self._needs_mending)
+        """Completes a document and returns what is to be done with it; a best that replaces no file gets its name."""
+        assert self._repository is not None  # noqa: S101 - the caller has opened it
+        new = {name: self._repository.unused_name(name, timestamp_of(document)) for name in plan.stamped}
+        self.recollection.name_best(new)
+        instead = {naming.best_name(monitor): name for monitor, name in new.items()}
+        return SaveJob(
+            document=self.recollection.complete(document),
+            names=tuple(instead.get(name, name) for name in plan.names),
+            moves_latest=True,
+            dropped=plan.dropped,
+            progress=progress,
+            reasons=plan.reasons,
+            may_delete=not self._needs_mending,
+            lists=self.recollection.now.lists,
+        )
 
     def _collect(self, *, wait: bool) -> None:
         try:
@@ -214,54 +247,50 @@ class Saver:
                 self._note(outcome)
 
     def _note(self, outcome: SaveOutcome) -> None:
-        self._failures, self.last_path = 0, outcome.saved.path
-        if not naming.is_emergency(os.path.basename(outcome.saved.path)):
+        self._failures, self.last_path = 0, outcome.path
+        if not naming.is_emergency(outcome.saved.names[0]):
             self._saved_at = outcome.saved.progress
         _log.info("Saved checkpoint: %s (%s)", outcome.saved.path, ", ".join(outcome.saved.reasons))
         if outcome.problem is not None:
             self._needs_mending = True
             _log.error("saved, but a second name or deleting failed: %s", outcome.problem)
-        self._news.append(outcome)
+        self._news.add(outcome)
 
     def _count_failure(self, error: CheckpointError) -> None:
-        """The schedule goes on as if the save had been made; the best list does not.
-
-        Spec: CPC-ERR-001, CPC-ERR-002, CPC-ERR-005.
-        """
-        tried = self.memory
-        self.memory = evolve(self._before, last_epoch=tried.last_epoch, last_step=tried.last_step)
+        """Spec: CPC-ERR-001, CPC-ERR-002."""
+        self.recollection.take_back_lists()
         self._failures, self._last_error = self._failures + 1, error
         _log.error("saving failed, %d in a row: %s", self._failures, error)
         if self._failures >= self._settings.max_save_failures:
             raise error
+
+    # -- the folder ---------------------------------------------------------------------------------------------------
 
     def _mend(self) -> None:
         """Makes second names that could not be made before; until then nothing is deleted."""
         if not self._needs_mending or self._repository is None:
             return
         try:
-            self._repository.repair(self._best_states())
+            self._repair(self._repository)
         except CheckpointError as error:
             _log.error("second names: %s", error)
         else:
             self._needs_mending = False
 
-    def _best(self) -> dict[str, Tree]:
-        return {self._rules.monitor: list(self.memory.best_tree())} if self._rules.monitor is not None else {}
-
-    def _best_states(self) -> dict[str, tuple[int, int]]:
-        """Returns which state each best name has to lead to."""
-        best = self.memory.best
-        states = {entry.file: (entry.epoch, entry.step) for entry in best}
-        return {**states, naming.best_name(self._settings.monitor): (best[0].epoch, best[0].step)} if best else {}
+    def _repair(self, repository: Repository) -> tuple[str, ...]:
+        """Makes second names good, and returns those whose state is not in the folder."""
+        repaired = repository.repair(self.recollection.now.lists)
+        self.recollection.name_best(repaired.stamped)
+        return repaired.lost
 
     def _open(self, run: RunIdentity) -> Repository:
         self._repository = Repository(
             self._settings.checkpoint_dir,
             run,
             latest=self._settings.latest,
-            keep_last=self._settings.keep_last_n,
             verify=self._settings.verify == "readback",
+            retention=self._settings.retention_policy(),
+            monitors=self._rules.monitors,
         )
         return self._repository
 

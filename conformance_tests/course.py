@@ -74,12 +74,18 @@ class Course:
         judgement = asked.judgement
         if asked.alone is not None:
             judgement = again.compare(judgement, asked.alone, lambda: self._alone(asked.case))
-        elif again.may_be_asked_again(judgement) and self.deaths < DEATHS_MAX and self.confirmed < CONFIRMED_MAX:
+        elif self._is_in_doubt(asked.case, judgement):
             self.confirmed += 1
             judgement = again.confirm(judgement, lambda: self._alone(asked.case))
         if opens(asked.case) and judgement.verdict is not Verdict.PASS:
             self.blocked = self.blocked or _ADAPTER_AT_FAULT
         return self._known(asked.case, judgement, asked.seconds)
+
+    def _is_in_doubt(self, case: Case, judgement: Judgement) -> bool:
+        """Whether a verdict has to stand a second time: one that is not known, of a port that still answers."""
+        if not again.may_be_asked_again(judgement) or self._known(case, judgement, 0.0).verdict is Verdict.XFAIL:
+            return False
+        return self.deaths < DEATHS_MAX and self.confirmed < CONFIRMED_MAX
 
     def _alone(self, case: Case) -> Judgement:
         return asking.ask_alone(self.port, case, self.settings.terms)

@@ -33,7 +33,7 @@ def encode_cases(sources: Sequence[Source]) -> Iterator[Case]:
     for source in sources:
         if source.canonical and source.refusal is None:
             task = Conversation(partial(_encode, source.document, source.recoded))
-            yield Case(f"{source.id}/encode", WRITE, (*source.req, "SCN-OP-001"), source.title, task)
+            yield Case(f"{source.id}/encode", WRITE, (*source.req, "SCN-OP-001", "CKPT-VER-003"), source.title, task)
     for number, (title, clause, code, document) in enumerate(_faults(), start=1):
         task = Conversation(partial(_refuse, tagged.dump(document), Refusal(code, "encode")))
         req = ("SCN-OP-001", "CKPT-LIM-002", clause)

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from tenuto.conformance_tests.citations import TRACE_PAGE, Citation, citations, references
 from tenuto.conformance_tests.entries import Entry, entries, safe_load
-from tenuto.conformance_tests.port import PROFILE_INCLUDES
+from tenuto.conformance_tests.port import PROFILE_INCLUDES, included
 from tenuto.conformance_tests.prose import Example, Heading, Requirement, Sentence, parse
 
 __all__ = ["MUTANTS", "PARTS", "REGISTRY", "TODO", "Mutant", "Specification", "load"]
@@ -75,7 +75,7 @@ class Specification:
         labels: The ids of vectors and examples, which have the form of a requirement's.
         parts: Name of a part that is still to be built -> one sentence.
         interface_parts: The parts for which items of the interface files wait.
-        verdicts: Port -> requirement -> `cases` and `verdict` of the last full run.
+        verdicts: Port -> requirement -> `cases`, their least `profile`, and `verdict` of the last full run.
         trace_page: The text of the page that `tenuto spec trace` writes; empty if there is none.
     """
 
@@ -113,9 +113,25 @@ class Specification:
         """Returns the mutants that break a requirement."""
         return [mutant for mutant in self.mutants if requirement_id in mutant.breaks]
 
+    def has_case(self, entry: Entry) -> bool:
+        """Whether a case of its profile, or of one that this includes, judges it; a full run of a port lists all."""
+        profile = str(entry.fields.get("profile"))
+        profiles = included(profile) if profile in PROFILE_INCLUDES else {profile}
+        found = [verdicts[entry.id] for verdicts in self.verdicts.values() if entry.id in verdicts]
+        return any(one.get("profile") in profiles for one in found)
+
+    def lacks(self, entry: Entry) -> list[str]:
+        """What a MUST still has to get: a test, and, where it is scored, a case; nothing of what `excluded` excuses."""
+        if not entry.binding:
+            return []
+        scored, has_case = entry.fields.get("profile") in PROFILE_INCLUDES, self.has_case(entry)
+        no_test = "observe" in entry.fields and not has_case and not self.tests_of(entry.id)
+        no_case = scored and "excluded" not in entry.fields and not has_case
+        return ["test"] * no_test + ["case"] * no_case
+
     def needs_mutant(self, entry: Entry) -> bool:
         """Whether an entry is a MUST of a scored profile that nothing excuses from having a mutant."""
-        excused = {"excluded", "pending"} & entry.fields.keys() or entry.id in self.policy.without
+        excused = "observe" not in entry.fields or "pending" in entry.fields or entry.id in self.policy.without
         return entry.binding and entry.fields.get("profile") in PROFILE_INCLUDES and not excused
 
 

@@ -37,8 +37,8 @@ class _Block:
 
 
 def stale_pending(specification: Specification) -> set[str]:
-    """Returns the ids that say `pending` although they have a test."""
-    return {one.id for one in specification.entries if "pending" in one.fields and specification.tests_of(one.id)}
+    """Returns the ids that say `pending` although they have all that they need."""
+    return {one.id for one in specification.entries if "pending" in one.fields and not specification.lacks(one)}
 
 
 def without_pending(registry: str, ids: set[str]) -> str:

@@ -133,3 +133,12 @@ def test_a_baseline_makes_a_run_end_well_and_buys_no_profile(
     (tmp_path / NAME).write_text("[")
     assert judge_port(options) == 2
     assert "expected YAML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("code", "starts"), [("bad_magic", 1), ("truncated", 3)])
+def test_a_failure_that_is_known_is_not_asked_again(tmp_path: Path, code: str, starts: int) -> None:
+    """Of another code it is not known, and asked twice more."""
+    path = hostile(tmp_path, "canned_error")
+    (tmp_path / NAME).write_text(f"CKPT-I-001/refuse: {{reason: not written yet, code: {code}}}")
+    judge_port(Options(path, filters=["CKPT-I-001"], results=tmp_path / "r", as_json=True))
+    assert len((tmp_path / "starts").read_text()) == starts

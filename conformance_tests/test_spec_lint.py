@@ -8,7 +8,16 @@ import pytest
 
 from tenuto.conformance_tests import spec_lint
 from tenuto.conformance_tests.citations import TRACE_PAGE
-from tenuto.conformance_tests.meta.sample import CALLBACKS, CONVENTIONS, MUTANT, POLICY, VECTOR, change, write_sample
+from tenuto.conformance_tests.meta.sample import (
+    CALLBACKS,
+    CONVENTIONS,
+    MUTANT,
+    POLICY,
+    VECTOR,
+    VERDICTS,
+    change,
+    write_sample,
+)
 from tenuto.conformance_tests.prose import first_sentence, ids_in
 from tenuto.conformance_tests.registry import PARTS, REGISTRY, load
 
@@ -70,12 +79,15 @@ FAULTS = [
     ("registry-field", "CB-HOOK-001", REGISTRY, "  profile: callbacks\n  text: A tr", "  profile: best\n  text: A tr"),
     ("registry-field", "CB-HOOK-001", REGISTRY, 'level: MUST\n  since: "1.0"', "level: MUST\n  since: 1.0"),
     ("registry-field", "CB-HOOK-001", REGISTRY, "  observe: A trace shows it.\n  pend", "  pend"),
-    ("registry-field", "CB-HOOK-003", REGISTRY, "  excluded:", "  observe: Both.\n  excluded:"),
+    ("registry-field", "CB-HOOK-003", REGISTRY, "  excluded: Nothing is required.\n", ""),
     ("registry-field", "CB-HOOK-001", REGISTRY, "observe: A trace shows it.", "observe: TODO"),
     ("registry-field", "CB-HOOK-001", REGISTRY, "pending: trainer", "pending: TODO"),
     ("untested", "CB-HOOK-001", REGISTRY, "  pending: trainer\n", ""),
     ("stale", "CB-HOOK-001", "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-002", "CB-HOOK-001"'),
     ("stale", "CB-HOOK-003", VECTOR, "[CB", "[CB-HOOK-003, CB"),
+    ("stale", "CB-HOOK-002", REGISTRY, "shows it.\n\n# another", "shows it.\n  excluded: None.\n\n# another"),
+    ("caseless", "CB-HOOK-002", VERDICTS, '"CB-HOOK-002"', '"CB-HOOK-003"'),
+    ("caseless", "CB-HOOK-002", VERDICTS, '"profile": "codec"', '"profile": "checkpoint"'),
     ("unknown-id", "CB-HOOK-005", "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-005", "CB-HOOK-002"'),
     ("unknown-id", "CB-HOOK-005", "tests/test_it.py", "to CB-HOOK-003", "to CB-HOOK-005"),
     ("unknown-id", "CB-HOOK-009", "callbacks/base.py", "CB-HOOK-001", "CB-HOOK-009"),

@@ -36,9 +36,9 @@ def test_the_page_shows_tests_mutants_and_ports(root: Path) -> None:
     assert rows(root) == {
         "GEN-VER-001": f"{CONVENTIONS}) | MUST | suite | 1: [test_one](../../tests/test_it.py) | - | - |",
         "GEN-VER-002": f"{CONVENTIONS}) | SHOULD NOT | codec | - | - | - |",
-        "CB-HOOK-001": f"{DOCUMENT}) | MUST | callbacks | pending: trainer | - | - |",
+        "CB-HOOK-001": f"{DOCUMENT}) | MUST | callbacks | pending: trainer | - | FAIL (1) |",
         "CB-HOOK-002": f"{DOCUMENT}) | MUST NOT | callbacks | {tests} | 1: CB-M-001 | PASS (2) |",
-        "CB-HOOK-003": f"{DOCUMENT}) | MAY | callbacks | excluded | - | - |",
+        "CB-HOOK-003": f"{DOCUMENT}) | MAY | callbacks | excluded | - | excluded |",
     }
 
 
@@ -73,10 +73,16 @@ def test_a_bar_in_a_text_does_not_break_a_table(root: Path) -> None:
     assert r"| CB-HOOK-003 | Neither a \| b. |" in page(load(root))
 
 
+PROFILES = {"a": "resume", "c": "checkpoint", "d": "ext:zstd", "e": "callbacks"}
+
+
 def results(folder: Path, *cases: tuple[str, Sequence[str], str]) -> Path:
     lines = [
         {"kind": "header", "plan": [case for case, _, _ in cases]},
-        *({"kind": "verdict", "case": case, "req": req, "verdict": verdict} for case, req, verdict in cases),
+        *(
+            {"kind": "verdict", "case": case, "profile": PROFILES.get(case, "codec"), "req": req, "verdict": verdict}
+            for case, req, verdict in cases
+        ),
         {"kind": "footer", "counts": {}},
     ]
     path = folder / "results.jsonl"
@@ -99,10 +105,10 @@ def test_the_worst_verdict_of_the_claimed_cases_counts(tmp_path: Path) -> None:
     assert (
         verdicts_text(read_verdicts(path, "abcdefg"))
         == """{
-  "R-A-001": {"cases": 3, "verdict": "CRASH"},
-  "R-B-001": {"cases": 1, "verdict": "PASS"},
-  "R-C-001": {"cases": 1, "verdict": "NOT_CLAIMED"},
-  "R-D-001": {"cases": 2, "verdict": "UNCOVERED"}
+  "R-A-001": {"cases": 3, "profile": "codec", "verdict": "CRASH"},
+  "R-B-001": {"cases": 1, "profile": "ext:zstd", "verdict": "PASS"},
+  "R-C-001": {"cases": 1, "profile": "callbacks", "verdict": "NOT_CLAIMED"},
+  "R-D-001": {"cases": 2, "profile": "codec", "verdict": "UNCOVERED"}
 }
 """
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tenuto.conformance_tests.judge import Verdict
+from tenuto.conformance_tests.port import included
 
 __all__ = ["VerdictsError", "read_verdicts", "verdicts_text", "worst"]
 
@@ -27,7 +28,7 @@ class VerdictsError(Exception):
 
 
 def read_verdicts(path: Path, plan: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Returns requirement -> how many cases judged it, and the worst of their verdicts.
+    """Returns requirement -> how many cases judged it, the least profile of them, and the worst of their verdicts.
 
     Args:
         path: `results.jsonl` of a run.
@@ -43,10 +44,10 @@ def read_verdicts(path: Path, plan: Iterable[str]) -> dict[str, dict[str, Any]]:
     missing = set(plan) - {str(case.get("case")) for case in cases}
     if missing:
         raise VerdictsError(f"{path}: {len(missing)} cases are missing, {min(missing)} among them; expected a full run")
-    found: dict[str, list[Verdict]] = {}
+    found: dict[str, list[tuple[str, Verdict]]] = {}
     for case in cases:
         for requirement in case["req"]:
-            found.setdefault(requirement, []).append(Verdict(case["verdict"]))
+            found.setdefault(requirement, []).append((case["profile"], Verdict(case["verdict"])))
     return {requirement: _sum(found[requirement]) for requirement in sorted(found)}
 
 
@@ -71,6 +72,8 @@ def worst(verdicts: Sequence[Verdict]) -> Verdict:
     return min(claimed, key=_ORDER.index) if claimed else Verdict.NOT_CLAIMED
 
 
-def _sum(verdicts: Sequence[Verdict]) -> dict[str, Any]:
+def _sum(judged: Sequence[tuple[str, Verdict]]) -> dict[str, Any]:
+    verdicts = [verdict for _, verdict in judged]
     claimed = [verdict for verdict in verdicts if verdict is not Verdict.NOT_CLAIMED]
-    return {"cases": len(claimed or verdicts), "verdict": str(worst(verdicts))}
+    profile = min((profile for profile, _ in judged), key=lambda name: (len(included(name)), name))
+    return {"cases": len(claimed or verdicts), "profile": profile, "verdict": str(worst(verdicts))}

@@ -43,6 +43,7 @@ PHASES_OF: Final[dict[str, tuple[str, ...]]] = {
     "length_overrun": ("head",),  # CKPT-READ-002
     "misplaced_key": ("head", "encode"),  # CKPT-FILE-007
     "missing_key": ("head", "encode"),  # CKPT-FILE-006
+    "missing_package": ("config",),  # CB-READY-012
     "monitor_missing": ("config",),  # CPC-BEST-007
     "no_checkpoint_dir": ("config",),  # TR-RES-016
     "no_usable_checkpoint": ("restore",),  # TR-RES-003

@@ -65,9 +65,9 @@ class TrainingInterrupted(TenutoError):  # noqa: N818 - the name that users of t
     """Training was asked to stop from outside and has stopped in order.
 
     Attributes:
-        exit_code: What the process should exit with: 143 after SIGTERM.
+        exit_code: What the process should exit with: 143 after SIGTERM, 75 after `max_seconds`.
 
-    Spec: TR-FAIL-004.
+    Spec: TR-FAIL-004, TR-FAIL-020.
     """
 
     def __init__(self, message: str, *, exit_code: int) -> None:

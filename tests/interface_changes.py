@@ -12,8 +12,10 @@ CHANGES = {
     f"{INTERFACES}/checkpoint_callback.yaml": [
         ("text", "CPC-NAME-005", "enum[auto, symlink, copy, none] => enum[auto, copy, none]"),
         ("text", "STORE-SAVE-010", "  disk_full: { =>   disk_is_full: {"),
-        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: policies}"),
-        ("pending", "CPC-NAME-012", "at the end, pending: policies} => at the end, pending: soon}"),
+        ("pending", "CPC-ERR-002", "after which the run fails} => after which the run fails, pending: manager}"),
+    ],
+    f"{INTERFACES}/trainer.yaml": [
+        ("pending", "STORE-IDX-001", "  IndexRun:\n    pending: runs =>   IndexRun:\n    pending: soon"),
     ],
     f"{INTERFACES}/ckpt.yaml": [
         ("text", "CKPT-FILE-002", "    rng_state: {value: map, clause: CKPT-FILE-002}\n => "),
@@ -73,9 +75,16 @@ CHANGES = {
         ("setting", "CPC-BEST-005", "min_delta: float = field(default=0.0, => min_delta: float = field(default=0,"),
         ("setting", "CPC-KEEP-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
         ("setting", "CPC-SET-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
+        ("range", "CPC-SET-006", '"unsupported_setting", message => "invalid_setting", message'),
+    ],
+    "callbacks/policies/ranges.py": [
         ("range", "CPC-KEEP-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 0"),
         ("range", "CPC-WHEN-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 2"),
         ("range", "CPC-BEST-005", "not 0 <= value => not 0 < value"),
+        ("range", "CPC-WHEN-008", "and 0 < value < => and 0 <= value <"),
+    ],
+    "callbacks/policies/monitors.py": [
+        ("field", "CPC-NAME-009", "overwrite: bool = field(default=True => overwrite: bool = field(default=False"),
     ],
     "callbacks/policies/ranking.py": [
         ("setting", "CPC-BEST-001", 'Literal["min", "max"] => Literal["min", "max", "auto"]'),
@@ -84,8 +93,10 @@ CHANGES = {
         ("call", "CPC-CALL-001", "epoch: int | None = None, => folder: str, epoch: int | None = None,"),
         ("code", "ERR-CODE-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
         ("code", "CPC-CALL-001", 'ConfigError("epoch_mismatch" => ConfigError("epoch_differs"'),
-        ("code", "ERR-CODE-001", 'ConfigError("monitor_missing" => ConfigError(self.monitor'),
-        ("range", "CPC-SET-001", "class CheckpointCallback( => class Checkpointing("),
+        ("range", "CB-EARLY-001", "class CheckpointCallback( => class Checkpointing("),  # the first that is tried
+    ],
+    "callbacks/missing_monitors.py": [
+        ("code", "ERR-CODE-001", 'ConfigError("monitor_missing" => ConfigError(monitor'),
     ],
     "reference/events/contexts.py": [
         ("field", "CB-STATE-003", "    resumed: bool\n => "),
@@ -95,18 +106,24 @@ CHANGES = {
         ("call", "CB-STOP-001", "request_stop: Callable[[str], None] => request_stop: Callable[[], None]"),
         ("call", "CPC-STATE-003", "        best: dict[str, Tree],\n => "),
     ],
-    "reference/trainer/loop.py": [
+    "reference/trainer/settings.py": [
         ("range", "TR-REST-008", "is not int or value < 1: => is not int or value < 0:"),
-        ("call", "TR-RES-001", 'PathLike[str] = "never") => PathLike[str] = "auto")'),
+        ("range", "TR-FAIL-020", "not 0 < value < math.inf => not 0 <= value < math.inf"),
+    ],
+    "reference/trainer/loop.py": [
+        ("call", "TR-RES-001", 'PathLike[str] = "never", => PathLike[str] = "auto",'),
+        ("call", "TR-REST-012", "require_exact: bool = False, => require_exact: bool = True,"),
+    ],
+    "reference/trainer/training.py": [
         ("call", "TR-REST-001", "(self, state: Document) -> RestoreReport => (self, state: Document) -> None"),
         ("key", "TR-FAIL-007", '"exact": self._boundary.is_exact() if is_exact is None else is_exact,\n => '),
     ],
     "reference/trainer/torch_trainer.py": [
         ("setting", "TR-REST-008", "        max_epochs: int,\n =>         max_epochs: int = 1,\n"),
         (
-            "pending",
+            "setting",
             "TR-LOOP-014",
-            "        max_epochs: int,\n =>         max_epochs: int,\n        max_steps: int | None = None,\n",
+            "        max_steps: int | None = None,\n => ",
         ),
     ],
     "reference/trainer/state.py": [
@@ -116,8 +133,8 @@ CHANGES = {
         ("code", "ERR-CODE-003", 'RestoreError("state_mismatch" => ConfigError("state_mismatch"'),
     ],
     "reference/trainer/resume.py": [
-        ("code", "TR-RES-002", "or a hook) [inexact_state] => or a hook)"),
-        ("code", "ERR-CODE-001", "or a hook) [inexact_state] => or a hook) [half_state]"),
+        ("code", "TR-RES-002", 'RestoreError("inexact_state" => RestoreError("not_resumable"'),
+        ("code", "ERR-CODE-001", 'RestoreError("inexact_state" => RestoreError("half_state"'),
     ],
     "reference/checkpoint/store.py": [
         ("code", "STORE-SAVE-010", '    errno.ENOTDIR: "not_a_folder",\n => '),

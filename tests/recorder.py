@@ -107,3 +107,30 @@ def refusal(call):
     with pytest.raises(TenutoError) as caught:
         call()
     return caught.value.code, caught.value.phase
+
+
+def names(folder):
+    """Returns the paths of all files below a folder, sorted."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+def epochs(*numbers):
+    """Returns the names of checkpoints at the end of epochs."""
+    return [f"checkpoint_epoch_{number:04d}.ckpt" for number in numbers]
+
+
+def losses(*values):
+    """Returns a script for `small` in which the loss of validation has these values."""
+    return {"loss": list(values)}
+
+
+def full_at(create, failing):
+    """Returns `PosixStorage.create` for a disk that is full at some calls; call 0 is that of the probe."""
+    calls = iter(range(1000))
+
+    def made(self, path):
+        if next(calls) in failing:
+            raise OSError(28, "full", path)
+        return create(self, path)
+
+    return made

@@ -53,8 +53,8 @@ OPTIMIZERS = {
 SCHEDULERS = {
     "none": (lambda _: None, "epoch"),
     "step": (lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 1, 0.5), "epoch"),
-    "multi_step": (lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], 0.5), "batch"),
-    "one_cycle": (lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=STEPS), "batch"),
+    "multi_step": (lambda optimizer: torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5], 0.5), "step"),
+    "one_cycle": (lambda optimizer: torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.1, total_steps=STEPS), "step"),
     "plateau": (lambda optimizer: torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0), "epoch"),
 }
 

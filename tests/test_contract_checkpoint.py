@@ -9,8 +9,10 @@ import math
 import pytest
 from recorder import Recorder, heads, saving, small
 
+from tenuto.callbacks.policies.monitors import MonitorSettings
 from tenuto.callbacks.policies.ranking import BestEntry, admit
-from tenuto.callbacks.repository import Repository, SaveJob
+from tenuto.callbacks.policies.retention import KeepLast
+from tenuto.callbacks.repository import Repaired, Repository, SaveJob
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.errors import CheckpointError, ConfigError
 from tenuto.reference.events.contexts import Progress, RunIdentity
@@ -135,26 +137,28 @@ class OneNameFails(PosixStorage):
 @pytest.mark.req("CPC-ERR-006", "CPC-ERR-007")
 def test_a_second_name_that_fails_keeps_no_other_from_being_made(tmp_path, make_document):
     run = RunIdentity("r")
-    ops = OneNameFails("best_a.ckpt")
-    repository = Repository(str(tmp_path), run, latest="auto", keep_last=1, verify=False, ops=ops)
+    ops, monitors = OneNameFails("best_model_a.ckpt"), (MonitorSettings("a"), MonitorSettings("b"))
+    settings = {"latest": "auto", "retention": KeepLast(1), "verify": False, "monitors": monitors}
+    repository = Repository(str(tmp_path), run, **settings, ops=ops)
     origin = {"checkpoint_id": "0", "run_id": "r", "attempt": 1, "parent": None, "lineage": [], "reasons": ["best"]}
     progress = {"epoch": 1, "batch_in_epoch": 0, "global_step": 2}
     document = make_document(metadata={"origin": origin, "progress": progress, "exact": True, "kind": "full"})
-    names = ("checkpoint_epoch_0001.ckpt", "best_a.ckpt", "best_b.ckpt")
+    names = ("checkpoint_epoch_0001.ckpt", "best_model_a.ckpt", "best_model_b.ckpt")
     outcome = repository.write(SaveJob(document, names, True, (), Progress(1, 0, 2), ("best",)))
-    assert outcome.saved.names == ("checkpoint_epoch_0001.ckpt", "best_b.ckpt", "latest.ckpt")
+    assert outcome.saved.names == ("checkpoint_epoch_0001.ckpt", "best_model_b.ckpt", "latest.ckpt")
     assert outcome.problem is not None
     assert outcome.problem.code == "disk_full"
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "best_b.ckpt",
+        "best_model_b.ckpt",
         "checkpoint_epoch_0001.ckpt",
         "latest.ckpt",
     ]
     ops.name = "nothing"
     (tmp_path / "latest.ckpt").unlink()
-    del repository._found["latest.ckpt"]
-    assert repository.repair({"best_a.ckpt": (1, 2)}) == []
-    assert {"best_a.ckpt", "latest.ckpt"} <= {path.name for path in tmp_path.iterdir()}
+    del repository._folder._found["latest.ckpt"]
+    entry = BestEntry(0.5, 1, 2, "best_model_a.ckpt")
+    assert repository.repair({"a": (entry,)}) == Repaired((), {})
+    assert {"best_model_a.ckpt", "latest.ckpt"} <= {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.mark.req("CPC-ERR-008", "CPC-ERR-010")

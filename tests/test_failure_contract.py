@@ -177,7 +177,8 @@ def test_a_state_from_inside_an_optimizer_step_is_not_exact(tmp_path):
         if next(calls) == 6:
             raise RuntimeError("out of memory")
 
-    trainer.workload._optimizer.register_step_post_hook(fail)  # the weights have changed, the step is not counted
+    (optimizer,) = trainer.workload._updater.optimizers.values()
+    optimizer.register_step_post_hook(fail)  # the weights have changed, the step is not counted
     with pytest.raises(RuntimeError, match="out of memory"):
         trainer.fit()
     (emergency,) = tmp_path.glob("emergency_*.ckpt")

@@ -128,7 +128,7 @@ def unchanged(checkout):
     [
         ("callbacks/settings.py", "field(default=3,", "field(default=4,", "interface-setting: CPC-ERR-002"),
         ("callbacks/base.py", "def on_batch_start(", "def on_batch_begin(", "interface-hook: CB-HOOK-001"),
-        ("callbacks/checkpoint.py", '"monitor_missing"', '"no_monitor"', "interface-code: ERR-CODE-001"),
+        ("callbacks/missing_monitors.py", '"monitor_missing"', '"no_monitor"', "interface-code: ERR-CODE-001"),
     ],
     ids=["default", "hook", "code"],
 )

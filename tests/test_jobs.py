@@ -10,7 +10,7 @@ import pytest
 _TRAINER = """
 from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.workload import ReferenceWorkload
-from tenuto.callbacks import CheckpointCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
 """
 
 

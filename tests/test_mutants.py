@@ -1,11 +1,6 @@
-"""Faults that implementers make: each is killed by a test of the requirement that it breaks.
-
-By default every third mutant is run, always the same ones; with `TENUTO_MUTANTS=all` in the environment each of them.
-"""
+"""Faults that implementers make: each is killed by a test of the requirement that it breaks."""
 
 from __future__ import annotations
-
-import os
 
 import pytest
 from attrs import frozen
@@ -14,8 +9,6 @@ from mutation import ROOT, Copy, Fault
 from tenuto.conformance_tests.entries import entries
 
 CATALOG = ROOT / "conformance_tests/mutants"
-SHARE = 1 if os.environ.get("TENUTO_MUTANTS") == "all" else 3
-LEFT_OUT = pytest.mark.skip(reason="two mutants of three are left out; TENUTO_MUTANTS=all runs every one")
 # What shows that a copy is no program, or that the test was left out, and not that the test has seen the fault.
 NO_KILL = {"ImportError", "IndentationError", "ModuleNotFoundError", "NameError", "Skipped", "SyntaxError", "XFailed"}
 
@@ -72,10 +65,7 @@ def test_without_a_mutant_its_test_passes_and_is_marked_with_what_it_breaks(modu
     assert unmarked == []
 
 
-@pytest.mark.parametrize(
-    "mutant",
-    [pytest.param(one, id=one.id, marks=LEFT_OUT if at % SHARE else ()) for at, one in enumerate(MUTANTS)],
-)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.id)
 def test_a_mutant_is_killed(mutant, copy):
     copy.make(mutant.fault)
     raised = copy.run([mutant.killed_by])[mutant.killed_by].raised

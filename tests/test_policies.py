@@ -5,9 +5,12 @@ import math
 import pytest
 
 from tenuto.callbacks.policies import naming
+from tenuto.callbacks.policies.memory import Memory
+from tenuto.callbacks.policies.monitors import MonitorSettings
 from tenuto.callbacks.policies.ranking import BestEntry, admit
-from tenuto.callbacks.policies.retention import plan_retention
-from tenuto.callbacks.policies.save import Memory, SaveRules, plan_save
+from tenuto.callbacks.policies.retention import KeepAll, KeepLast, plan_retention, stored_checkpoints
+from tenuto.callbacks.policies.save import SaveFacts, SaveRules, plan_save
+from tenuto.callbacks.policies.schedule import SaveEvery
 from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.events.contexts import Metric, Progress, RunIdentity
 
@@ -76,17 +79,22 @@ def test_min_delta_decides_about_rank_one_alone(values, slots, expected):
 
 
 RULES = SaveRules(
-    every_epochs=2, every_steps=5, monitor="val_loss", mode="min", slots=1, min_delta=0.0, at_train_end=True
+    triggers={"epochs": SaveEvery(epochs=2), "steps": SaveEvery(steps=5)},
+    monitors=(MonitorSettings("val_loss"),),
+    at_train_end=True,
 )
 
 
-def plan(event, progress, memory=None, value=None, measured_at=None, saved_at=None, rules=RULES):
-    metrics = (
-        {}
-        if value is None
-        else {"val_loss": Metric(value, progress.global_step if measured_at is None else measured_at)}
-    )
-    return plan_save(rules, memory or Memory(), event, progress, metrics, saved_at)
+def plan(event, progress, memory=None, value=None, measured_at=None, saved_at=None, rules=RULES, **more):
+    step = progress.global_step if measured_at is None else measured_at
+    metrics = {} if value is None else {"val_loss": Metric(value, step)}
+    return plan_save(rules, memory or Memory(), SaveFacts(event, progress, metrics, saved_at, **more))
+
+
+def last_of(made):
+    """The epoch of the last save by epochs and the step of the last save by steps, as they are saved."""
+    tree = made.memory.to_tree((), has_policy=False)
+    return tree["last_epoch"], tree["last_step"]
 
 
 @pytest.mark.req("CPC-WHEN-001", "CPC-WHEN-002", "CPC-WHEN-007")
@@ -94,12 +102,12 @@ def test_due_counts_from_the_last_save_of_its_own_kind():
     assert plan("epoch", Progress(1, 0, 4)) is None
     due = plan("epoch", Progress(2, 0, 8))
     assert due.reasons == ("periodic",)
-    assert (due.memory.last_epoch, due.memory.last_step) == (2, 0)
+    assert last_of(due) == (2, 0)
     assert plan("epoch", Progress(3, 0, 12), due.memory) is None
-    assert plan("epoch", Progress(5, 0, 20), due.memory).memory.last_epoch == 5  # a missed moment loses nothing
+    assert last_of(plan("epoch", Progress(5, 0, 20), due.memory)) == (5, 0)  # a missed moment loses nothing
     assert plan("batch", Progress(0, 4, 4)) is None
     by_steps = plan("batch", Progress(1, 2, 6))
-    assert (by_steps.memory.last_epoch, by_steps.memory.last_step) == (0, 6)
+    assert last_of(by_steps) == (0, 6)
     assert plan("batch", Progress(2, 2, 10), by_steps.memory) is None
 
 
@@ -127,12 +135,12 @@ def test_the_last_state_is_saved_once():
 def test_a_manual_save_moves_no_trigger():
     made = plan("manual", Progress(0, 3, 3))
     assert made.reasons == ("manual",)
-    assert made.memory == Memory()
+    assert last_of(made) == (0, 0)
 
 
 @pytest.mark.req("CPC-NAME-003")
 def test_several_slots_have_names_of_their_own_and_the_evicted_is_dropped():
-    rules = SaveRules(None, None, "val_loss", "min", 2, 0.0, True)
+    rules = SaveRules(monitors=(MonitorSettings("val_loss", save_top_k=2),))
     memory = Memory()
     for epoch, value in ((1, 3.0), (2, 1.0), (3, 2.0)):
         made = plan("epoch", Progress(epoch, 0, epoch), memory, value, rules=rules)
@@ -177,9 +185,10 @@ def test_retention_keeps_what_it_has_to():
         entry("best_model_val_loss.ckpt", (1, 0, 1)),
         entry("latest.ckpt", (5, 0, 5)),
     ]
-    assert plan_retention(entries, run=RUN, keep_last=2) == (
+    stored = stored_checkpoints(entries, run=RUN, lists={})
+    assert plan_retention(stored, KeepLast(2)).delete == (
         "checkpoint_epoch_0001.ckpt",
         "checkpoint_epoch_0003.ckpt",
         "emergency_epoch_0002_step_00000008.ckpt",
     )
-    assert plan_retention(entries, run=RUN, keep_last=None) == ()
+    assert plan_retention(stored, KeepAll()).delete == ()

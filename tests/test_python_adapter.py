@@ -135,13 +135,22 @@ def test_a_document_that_no_file_holds_is_refused(key, value, reply, adapter, do
     [
         ["array"],
         ["map", ["a", "nil"], ["a", "nil"]],
-        ["map", ["a", ["tensor", "t:0", "int8", "1", "b:00"]], ["b", ["tensor", "t:0", "int8", "1", "b:01"]]],
     ],
 )
 def test_what_is_no_document_is_a_fault(tagged, adapter, tmp_path):
     (tmp_path / "d.json").write_text(json.dumps(tagged))
     told = adapter.ask("encode", document=str(tmp_path / "d.json"), out=str(tmp_path / "out"))
     assert told["reply"] == "internal"
+
+
+@pytest.mark.req("CKPT-VAL-002")
+@pytest.mark.parametrize("other", [["int8", "1", "b:01"], ["uint8", "1", "b:00"], ["int8", "1,1", "b:00"]])
+def test_tensors_of_one_identity_that_differ_are_refused(other, adapter, tmp_path):
+    tagged = ["map", ["a", ["tensor", "t:0", "int8", "1", "b:00"]], ["b", ["tensor", "t:0", *other]]]
+    (tmp_path / "d.json").write_text(json.dumps(tagged))
+    told = adapter.ask("encode", document=str(tmp_path / "d.json"), out=str(tmp_path / "out"))
+    assert told == {"reply": "error", "code": "bad_tensor", "phase": "encode"}
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.req("CONF-REPLY-002", "CONF-REPLY-003")

@@ -6,7 +6,6 @@ from copy import deepcopy
 from pathlib import Path
 
 import pytest
-import yaml
 from python_adapter import HALF, ONE, Adapter, action, ending, names, observer, saver, scenario
 
 ROOT = Path(__file__).parents[1]
@@ -29,6 +28,9 @@ def adapter():
         {"workload": {"unheard_of": "i:1"}},
         {"callbacks": [observer(), saver(keep_last="i:1")]},
         {"callbacks": [observer(), saver(monitor="s:")]},
+        {"callbacks": [observer(), {"name": "E", "early_stopping": {"wait": "i:1"}}]},
+        {"trainer": {"max_steps": "i:0"}},
+        {"trainer": {"require_exact": "i:1"}},
     ],
 )
 def test_a_refused_setting_is_an_error_without_events(change, adapter, tmp_path):
@@ -52,31 +54,7 @@ def test_a_refused_restore_is_an_error_that_names_what_differs(adapter, tmp_path
     assert events == []
 
 
-# -- what is not done -------------------------------------------------------------------------------------------------
-
-
-def lacking():
-    """Yields what the text has and the reference lacks, by the interface files."""
-    callback, trainer = (
-        yaml.safe_load((ROOT / f"spec/v1/interfaces/{name}.yaml").read_text())["classes"][cls]
-        for name, cls in (("checkpoint_callback", "CheckpointCallback"), ("trainer", "Trainer"))
-    )
-    yield from ((name, {"callbacks": [saver(**{name: "nil"})]}) for name in pending(callback["settings"]))
-    known = {**trainer["settings"], **trainer["calls"]["fit"]["arguments"]}
-    yield from ((name, {"trainer": {name: "nil"}}) for name in pending(known) - {"validate_every"})
-    yield "early_stopping", {"callbacks": [{"name": "E", "early_stopping": {}}]}
-
-
-def pending(settings):
-    return {name for name, setting in settings.items() if "pending" in setting}
-
-
-@pytest.mark.parametrize(("name", "change"), sorted(lacking(), key=lambda pair: pair[0]))
-def test_what_the_reference_lacks_is_unsupported_before_anything_is_done(name, change, adapter, tmp_path):
-    reply, events = adapter.carry({**scenario(observer()), **change}, tmp_path / "f")
-    assert reply == {"reply": "unsupported", "capability": name}
-    assert (names(tmp_path), events) == (["f.json"], None)
-
+# -- what is refused
 
 FULL = scenario(
     observer("A", *(action("save", "on_batch_end", callback="S", metrics={"a": ONE}), action("break", "on_batch_end"))),

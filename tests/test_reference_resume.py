@@ -2,7 +2,8 @@
 
 import pytest
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
 from tenuto.reference.checkpoint.compare import first_difference
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.checkpoint.reader import BufferSource, open_checkpoint

@@ -80,7 +80,7 @@ def test_a_scheduler_that_fails_leaves_everything_as_it_was(saved):
     trainer = make_trainer(callbacks=[counting])
     trainer.fit()
     before = trainer.capture_state()
-    scheduler = trainer.workload._scheduler
+    scheduler = trainer.workload._schedulers._schedules["scheduler"].scheduler
     load = scheduler.load_state_dict
     calls = []
 
@@ -116,13 +116,13 @@ def test_restored_optimizer_state_keeps_dtypes_that_torch_casts(tmp_path):
     """A bfloat16 model with a float32 moment: torch casts it on loading, a resumed run would differ."""
     trainer = make_trainer(tmp_path)
     trainer.fit()
-    optimizer = trainer.workload._optimizer
+    optimizer = trainer.workload._updater.optimizers["optimizer"]
     for state in optimizer.state.values():
         state["exp_avg"] = state["exp_avg"].double()
     saved = trainer.capture_state()
     other = make_trainer()
     other.restore_state(saved)
-    dtypes = {state["exp_avg"].dtype for state in other.workload._optimizer.state.values()}
+    dtypes = {state["exp_avg"].dtype for state in other.workload._updater.optimizers["optimizer"].state.values()}
     assert dtypes == {torch.float64}
 
 

@@ -78,7 +78,7 @@ def test_auto_passes_over_a_state_that_is_not_exact(tmp_path, caplog):
         if next(calls) == 7:
             raise RuntimeError("boom")
 
-    trainer.workload._optimizer.register_step_post_hook(fail)
+    trainer.workload._updater.optimizers["optimizer"].register_step_post_hook(fail)
     with pytest.raises(RuntimeError):
         trainer.fit()
     assert list(folder.glob("emergency_*"))

@@ -225,7 +225,7 @@ def test_optimizers_with_state_of_shapes_of_their_own_are_resumed():
     trainer.restore_state(saved)
     assert first_difference(saved, trainer.capture_state()) is None
     trainer.restore_state(saved)  # compared with the live state now
-    entry = next(iter(trainer.workload._optimizer.state.values()))
+    entry = next(iter(trainer.workload._updater.optimizers["optimizer"].state.values()))
     entry["row_var"] = entry["row_var"].new_zeros(9)
     with pytest.raises(RestoreError) as caught:
         trainer.restore_state(saved)

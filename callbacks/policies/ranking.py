@@ -7,7 +7,7 @@ from typing import Literal
 
 from attrs import frozen
 
-__all__ = ["Admission", "BestEntry", "Mode", "admit"]
+__all__ = ["Admission", "BestEntry", "Mode", "admit", "improves"]
 
 Mode = Literal["min", "max"]
 
@@ -68,7 +68,7 @@ def admit(
     state = (candidate.epoch, candidate.step)
     if math.isnan(candidate.value) or any((entry.epoch, entry.step) == state for entry in entries):
         return None
-    if slots == 1 and entries and not _improves(candidate, entries[0], mode, min_delta):
+    if slots == 1 and entries and not improves(candidate.value, entries[0].value, mode, min_delta):
         return None
     ranked = sorted((*entries, candidate), key=lambda entry: _rank(entry, mode))
     kept, evicted = tuple(ranked[:slots]), tuple(ranked[slots:])
@@ -77,6 +77,10 @@ def admit(
     return Admission(kept, evicted, is_first=kept[0] is candidate)
 
 
-def _improves(candidate: BestEntry, first: BestEntry, mode: Mode, min_delta: float) -> bool:
-    better = candidate.value < first.value if mode == "min" else candidate.value > first.value
-    return better and (min_delta == 0.0 or abs(candidate.value - first.value) > min_delta)
+def improves(value: float, best: float, mode: Mode, min_delta: float) -> bool:
+    """Returns whether a value is better than another one by more than `min_delta`; NaN is not.
+
+    Spec: CPC-BEST-010.
+    """
+    better = value < best if mode == "min" else value > best
+    return better and (min_delta == 0.0 or abs(value - best) > min_delta)

@@ -8,13 +8,25 @@ from tenuto.conformance_tests.citations import TRACE_PAGE
 from tenuto.conformance_tests.registry import PARTS, REGISTRY, load
 from tenuto.conformance_tests.trace import page
 
-__all__ = ["CALLBACKS", "CONVENTIONS", "ENTRIES", "FILES", "MUTANT", "POLICY", "VECTOR", "change", "write_sample"]
+__all__ = [
+    "CALLBACKS",
+    "CONVENTIONS",
+    "ENTRIES",
+    "FILES",
+    "MUTANT",
+    "POLICY",
+    "VECTOR",
+    "VERDICTS",
+    "change",
+    "write_sample",
+]
 
 CALLBACKS = "spec/v1/10-callbacks.md"
 CONVENTIONS = "spec/v1/00-conventions.md"
 VECTOR = "spec/v1/vectors/ckpt/valid/CKPT-V-001.yaml"
 MUTANT = "conformance_tests/mutants/best.yaml"
 POLICY = "conformance_tests/mutants/policy.yaml"
+VERDICTS = "ports/mojo/verdicts.json"
 
 _PROSE = """# Callbacks
 
@@ -147,6 +159,11 @@ _README = """| document | area |
 | [v1/00-conventions.md](v1/00-conventions.md) | `GEN`: how |
 | [v1/10-callbacks.md](v1/10-callbacks.md) | `CB`: hooks |
 """
+_VERDICTS = """{
+  "CB-HOOK-001": {"cases": 1, "profile": "callbacks", "verdict": "FAIL"},
+  "CB-HOOK-002": {"cases": 2, "profile": "codec", "verdict": "PASS"}
+}
+"""
 _SIDECAR = "id: CKPT-V-001\nreq: [CB-HOOK-002]\n"
 
 
@@ -166,7 +183,7 @@ FILES = {
     "callbacks/base.py": _CODE,
     "tests/test_it.py": _TEST,
     "ports/mojo/codec.mojo": '"""Reads.\n\nSpec: CB-HOOK-001.\n"""\n',
-    "ports/mojo/verdicts.json": '{"CB-HOOK-002": {"cases": 2, "verdict": "PASS"}}\n',
+    VERDICTS: _VERDICTS,
     MUTANT: _MUTANT,
     POLICY: _POLICY,
 }

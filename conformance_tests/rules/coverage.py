@@ -15,15 +15,19 @@ MUTANT_FIELDS: Final = ("id", "breaks", "file", "old", "new", "killed_by")
 
 
 def tests(specification: Specification) -> Iterator[Breach]:
-    """A MUST has a test or says why not; what has a test does not say that it has none."""
+    """A MUST has a test or a case, and a case where it is scored, or says why not, and says so only as long."""
     for entry in specification.entries:
-        found = specification.tests_of(entry.id)
-        excuses = [name for name in ("excluded", "pending") if name in entry.fields]
-        if entry.binding and not found and not excuses:
-            yield at(entry.place, "untested", entry.id, "no test; expected one, or `excluded` or `pending`")
-        for name in excuses if found else ():
-            wish = f"remove `{name}: {entry.fields[name]}`: tested at {found[0].place}"
-            yield at(entry.place, "stale", entry.id, wish + " (--fix-pending)" * (name == "pending"))
+        lacking, found = specification.lacks(entry), specification.tests_of(entry.id)
+        for what in () if "pending" in entry.fields else lacking:
+            rule = "untested" if what == "test" else "caseless"
+            yield at(entry.place, rule, entry.id, f"no {what}; expected one, or `excluded` or `pending`")
+        if "pending" in entry.fields and not lacking:
+            where = f"tested at {found[0].place}" if found else "nothing is missing"
+            wish = f"remove `pending: {entry.fields['pending']}`: {where} (--fix-pending)"
+            yield at(entry.place, "stale", entry.id, wish)
+        if "excluded" in entry.fields and (specification.has_case(entry) or (found and "observe" not in entry.fields)):
+            what = "it has a case" if specification.has_case(entry) else f"tested at {found[0].place}"
+            yield at(entry.place, "stale", entry.id, f"remove `excluded: {entry.fields['excluded']}`: {what}")
 
 
 def parts(specification: Specification) -> Iterator[Breach]:

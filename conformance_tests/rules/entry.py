@@ -66,8 +66,8 @@ def fields(specification: Specification) -> Iterator[Breach]:
         profile = entry.fields.get("profile", PROFILES[0])
         if profile not in (*PROFILES, TODO):
             yield at(entry.place, "registry-field", entry.id, f"profile {profile!r}; expected {', '.join(PROFILES)}")
-        if not entry.retired and ("observe" in entry.fields) == ("excluded" in entry.fields):
-            yield at(entry.place, "registry-field", entry.id, "expected one of observe and excluded")
+        if not entry.retired and not {"observe", "excluded"} & entry.fields.keys():
+            yield at(entry.place, "registry-field", entry.id, "expected observe, or excluded, or both")
 
 
 def observations(specification: Specification) -> Iterator[Breach]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-from scenario_callbacks import NotedCheckpointCallback, Observer, Stage, code_of
+from scenario_callbacks import Stage, code_of, make_callback
 from scenario_form import Scenario
 from tagged import write_scalar
 
@@ -59,7 +59,7 @@ def carry_out(scenario: Scenario, folder: str, events: TextIO, resume: str) -> d
     """
     stage = Stage(folder, events)
     parts = scenario.callbacks
-    made = [(Observer if part.checkpoint is None else NotedCheckpointCallback)(part, stage) for part in parts]
+    made = [make_callback(part, stage) for part in parts]
     stage.trainer = Trainer(ScriptedWorkload(scenario), callbacks=[stage, *made], **scenario.trainer)
     outcome, detail = _train(stage, scenario, resume)
     now = stage.trainer.progress
@@ -70,7 +70,7 @@ def carry_out(scenario: Scenario, folder: str, events: TextIO, resume: str) -> d
 def _train(stage: Stage, scenario: Scenario, resume: str) -> tuple[str, str]:
     """Trains and makes the manual saves after it; returns the outcome and its detail."""
     try:
-        result = stage.trainer.fit(resume)
+        result = stage.trainer.fit(resume, **scenario.fit)
         for save in scenario.then:
             stage.save(save)
     except (KeyboardInterrupt, TrainingInterrupted) as error:

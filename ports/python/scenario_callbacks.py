@@ -10,14 +10,17 @@ import json
 import os
 import signal
 from collections import Counter
+from collections.abc import Mapping
 from functools import partialmethod
 from pathlib import Path
 from typing import Any, TextIO
 
-from scenario_form import SETTINGS, Action, Part
+from scenario_form import SETTINGS, STOPPING, Action, Part
 from tagged import write_scalar
 
-from tenuto.callbacks import BaseCallback, CheckpointCallback
+from tenuto.callbacks.base import BaseCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.checkpoint import Tree
 from tenuto.reference.errors import ConfigError, TenutoError, TrainingInterrupted
 from tenuto.reference.events import contexts
@@ -25,7 +28,7 @@ from tenuto.reference.events.hooks import Hook
 from tenuto.reference.trainer.loop import Trainer
 
 
-def note(file: TextIO, name: str, hook: Hook, context: contexts.Context) -> None:
+def note(file: TextIO, folder: Path, name: str, hook: Hook, context: contexts.Context) -> None:
     """Writes down that a callback was called.
 
     Spec: SCN-EVENT-001.
@@ -42,7 +45,7 @@ def note(file: TextIO, name: str, hook: Hook, context: contexts.Context) -> None
     elif isinstance(context, contexts.CheckpointSaved):
         event |= {"names": context.saved.names, "reasons": context.saved.reasons}
     elif isinstance(context, contexts.CheckpointDeleted):
-        event |= {"file": os.path.basename(context.deleted.path)}
+        event |= {"file": os.path.relpath(context.deleted.path, folder)}
     elif isinstance(context, contexts.ExceptionRaised):
         event |= {"code": code_of(context.error), "exact": context.exact, "is_signal": context.is_signal}
     file.write(json.dumps(event, separators=(",", ":")) + "\n")
@@ -50,8 +53,10 @@ def note(file: TextIO, name: str, hook: Hook, context: contexts.Context) -> None
 
 def code_of(error: BaseException) -> str:
     """Returns the code of what ended a training; of a signal its name, of a fault of our own its class."""
-    if isinstance(error, KeyboardInterrupt | TrainingInterrupted):
-        return "SIGINT" if isinstance(error, KeyboardInterrupt) else "SIGTERM"
+    if isinstance(error, KeyboardInterrupt):
+        return "SIGINT"
+    if isinstance(error, TrainingInterrupted):
+        return "SIGTERM" if error.exit_code == 128 + signal.SIGTERM else "max_seconds"
     return error.code if isinstance(error, TenutoError) else type(error).__name__
 
 
@@ -73,7 +78,7 @@ class Stage(BaseCallback):
 
     def follow(self, part: Part, hook: Hook, context: contexts.Context) -> None:
         """Notes a call, and does what is to be done at it; `raise` raises `TenutoError`."""
-        note(self._events, part.name, hook, context)
+        note(self._events, self.folder, part.name, hook, context)
         self._calls[part, hook] += 1
         for action in part.actions:
             if action.at == (hook, self._calls[part, hook]):
@@ -131,34 +136,74 @@ class Observer(BaseCallback):
         self._stage.follow(self._part, hook, context)
 
 
-class NotedCheckpointCallback(CheckpointCallback):
-    """The checkpoint callback, with each call noted before it acts.
+class Noted(BaseCallback):
+    """A callback of the library, whose every call is noted before it acts.
+
+    Args:
+        own: The callback.
+        part: Of the scenario.
+        stage: What it acts on.
+
+    Spec: SCN-DATA-002, SCN-DATA-003.
+    """
+
+    def __init__(self, own: BaseCallback, part: Part, stage: Stage) -> None:
+        self._own, self._part, self._stage = own, part, stage
+        self.phase = part.phase or own.phase
+
+    @property
+    def state_key(self) -> str:
+        """Its own."""
+        return self._own.state_key
+
+    @property
+    def checkpoint_folder(self) -> str | None:
+        """Its own."""
+        return self._own.checkpoint_folder
+
+    @property
+    def saves_on_exception(self) -> bool:
+        """Its own."""
+        return self._own.saves_on_exception
+
+    def state_dict(self) -> dict[str, Tree]:
+        """Its own."""
+        return self._own.state_dict()
+
+    def load_state_dict(self, state: dict[str, Tree]) -> None:
+        """Its own."""
+        self._own.load_state_dict(state)
+
+    def called(self, hook: Hook, context: contexts.Context) -> None:
+        """Any hook; what the callback would not be called at, it does not act at."""
+        self._stage.follow(self._part, hook, context)
+        if self._own.handles(hook):
+            getattr(self._own, hook.value)(context)
+
+
+def make_callback(part: Part, stage: Stage) -> BaseCallback:
+    """Returns the callback of a scenario.
 
     Raises:
         ConfigError: `invalid_setting`, also for a setting that there is not.
 
-    Spec: SCN-DATA-002, CPC-SET-001, CPC-SET-002.
+    Spec: SCN-DATA-002, CPC-SET-001, CPC-SET-002, CB-EARLY-007.
     """
+    if part.early_stopping is not None:
+        _refuse_unknown(part.early_stopping, STOPPING)
+        return Noted(EarlyStopping(**part.early_stopping), part, stage)
+    if part.checkpoint is None:
+        return Observer(part, stage)
+    _refuse_unknown(part.checkpoint, SETTINGS)
+    saving = stage.saving[part.name] = CheckpointCallback(stage.folder, **part.checkpoint)
+    return Noted(saving, part, stage)
 
-    def __init__(self, part: Part, stage: Stage) -> None:
-        settings = part.checkpoint or {}
-        if unknown := sorted(settings.keys() - SETTINGS):
-            raise ConfigError("invalid_setting", f"settings: {unknown}; expected some of {sorted(SETTINGS)}")
-        super().__init__(stage.folder, **settings)
-        self.part, self.stage, stage.saving[part.name] = part, stage, self
-        self.phase = part.phase or self.phase
 
-    def handles(self, hook: Hook) -> bool:  # noqa: ARG002 - the signature of the base
-        """Returns true: hooks at which nothing is saved are noted too."""
-        return True
-
-    def called(self, hook: Hook, context: contexts.Context) -> None:
-        """Any hook; what the callback would not be called at, it does not act at."""
-        self.stage.follow(self.part, hook, context)
-        if super().handles(hook):
-            getattr(CheckpointCallback, hook.value)(self, context)
+def _refuse_unknown(settings: Mapping[str, Any], known: set[str]) -> None:
+    if unknown := sorted(settings.keys() - known):
+        raise ConfigError("invalid_setting", f"settings: {unknown}; expected some of {sorted(known)}")
 
 
 for _hook in Hook:
     setattr(Observer, _hook.value, partialmethod(Observer.called, _hook))
-    setattr(NotedCheckpointCallback, _hook.value, partialmethod(NotedCheckpointCallback.called, _hook))
+    setattr(Noted, _hook.value, partialmethod(Noted.called, _hook))

@@ -12,23 +12,18 @@ from typing import Any, Final
 from attrs import fields, frozen
 from tagged import Reader
 
-from tenuto.callbacks import CheckpointCallback
+from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.callbacks.early_stopping import EarlyStopping
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.events.listener import Phase
 
 SETTINGS: Final = {attribute.name for attribute in fields(CheckpointCallback) if attribute.init} - {"checkpoint_dir"}
-_LACKING: Final = {
-    *("early_stopping", "max_steps", "max_seconds", "require_exact", "on_unusable_checkpoint"),
-    *("save_every_seconds", "save_policy", "overwrite", "monitors", "keep_best_latest", "retention", "layout"),
-    *("compression", "save_final_weights"),
-} - SETTINGS
+STOPPING: Final = {name for attribute in fields(EarlyStopping) if attribute.init and (name := attribute.alias)}
+_LIMITS: Final = ("max_steps", "max_seconds")
+_FIT: Final = ("require_exact", "on_unusable_checkpoint")
 _NEEDS = {"stop": "reason", "raise": "code", "signal": "signal", "save": "callback metrics", "break": "", "mend": ""}
 _WORDS: Final = {"raise": "x_.+", "signal": "SIGINT|SIGTERM"}
 _NEWS: Final = {Hook.CHECKPOINT_SAVED, Hook.CHECKPOINT_DELETED}
-
-
-class UnsupportedError(Exception):
-    """A scenario that needs what the reference lacks: the member or setting of this name."""
 
 
 @frozen
@@ -50,13 +45,14 @@ class Action:
 
 @frozen(eq=False)
 class Part:
-    """One callback; `checkpoint` holds the settings of the checkpoint callback, and is None for an observer."""
+    """One callback: the checkpoint callback or early stopping where there are settings for it, else an observer."""
 
     name: str
     phase: Phase | None
     counts: bool
     actions: tuple[Action, ...]
     checkpoint: dict[str, Any] | None
+    early_stopping: dict[str, Any] | None
 
 
 @frozen
@@ -64,11 +60,14 @@ class Scenario:
     """One attempt as it is scripted. Values have lost their tags; what they may be is for the library to say.
 
     Attributes:
+        trainer: What the trainer is made with.
+        fit: What `fit` is called with beside `resume`.
         metrics: Name of a metric as validation measures it -> value by epoch; None takes it away.
     """
 
     workload: dict[str, Any]
     trainer: dict[str, Any]
+    fit: dict[str, Any]
     metrics: dict[str, list[float | None]]
     callbacks: tuple[Part, ...]
     then: tuple[Action, ...]
@@ -78,15 +77,16 @@ def read_scenario(given: Any) -> Scenario:  # noqa: ANN401 - JSON of any kind
     """Returns what a JSON object stands for.
 
     Raises:
-        UnsupportedError: It needs what the reference lacks.
         ValueError: It is none of section 2; a member that is unknown or missing is one reason.
     """
     _check("scenario", given, "workload max_epochs callbacks", "validate_every trainer metrics then")
-    trainer = given.get("trainer", {})
-    _check("trainer", trainer, "", "max_steps max_seconds require_exact on_unusable_checkpoint")
+    asked = given.get("trainer", {})
+    _check("trainer", asked, "", " ".join((*_LIMITS, *_FIT)))
+    lengths = {name: given[name] for name in ("max_epochs", "validate_every") if name in given}
     scenario = Scenario(
         workload=_values(given["workload"]),
-        trainer=_values({name: given[name] for name in ("max_epochs", "validate_every") if name in given}),
+        trainer=_values({**lengths, **{name: asked[name] for name in _LIMITS if name in asked}}),
+        fit=_values({name: asked[name] for name in _FIT if name in asked}),
         metrics=dict(_measured(given.get("metrics", {}))),
         callbacks=tuple(_part(one) for one in given["callbacks"]),
         then=tuple(_save(one, "save") for one in given.get("then", [])),
@@ -95,9 +95,6 @@ def read_scenario(given: Any) -> Scenario:  # noqa: ANN401 - JSON of any kind
     for action in (*scenario.then, *(action for part in scenario.callbacks for action in part.actions)):
         if action.do == "save" and action.text not in saving:
             raise ValueError(f"callback of a save: {action.text!r}; expected a checkpoint callback of {saving}")
-    for asked in (trainer, *given["callbacks"], *(part.checkpoint or {} for part in scenario.callbacks)):
-        for name in sorted(_LACKING & asked.keys()):
-            raise UnsupportedError(name)
     return scenario
 
 
@@ -128,11 +125,12 @@ def _measured(given: Mapping[str, Sequence[str]]) -> Iterator[tuple[str, list[fl
 
 def _part(given: Any) -> Part:  # noqa: ANN401 - as above
     _check("callback", given, "name", "phase counts actions checkpoint early_stopping")
-    settings, phase, counts = given.get("checkpoint"), given.get("phase"), given.get("counts", False)
-    if phase not in {None, "observe", "checkpoint"} or type(counts) is not bool or (counts and settings is not None):
+    kinds = {name: _values(given[name]) for name in ("checkpoint", "early_stopping") if name in given}
+    phase, counts = given.get("phase"), given.get("counts", False)
+    if phase not in {None, "observe", "checkpoint"} or type(counts) is not bool or len(kinds) + counts > 1:
         raise ValueError(f"callback {given['name']}: {given}; expected a phase, and only observers that count")
     actions = tuple(_action(one) for one in given.get("actions", []))
-    return Part(given["name"], phase, counts, actions, None if settings is None else _values(settings))
+    return Part(given["name"], phase, counts, actions, kinds.get("checkpoint"), kinds.get("early_stopping"))
 
 
 def _action(given: Any) -> Action:  # noqa: ANN401 - as above

@@ -8,6 +8,7 @@ import struct
 from typing import Any
 
 from tenuto.reference.checkpoint import Tensor
+from tenuto.reference.errors import CheckpointError
 
 HEAD_ORDER = ["version", "requires", "metadata", "model_state", "optimizer_state"]
 HEAD_ORDER += ["scheduler_state", "rng_state", "callback_state", "trainer_state"]
@@ -90,14 +91,21 @@ class Reader:
         return found
 
     def tensor(self, name: str, dtype: str, shape: str, data: str) -> Tensor:
-        """A tensor."""
+        """A tensor.
+
+        Raises:
+            CheckpointError: `bad_tensor`, phase `encode`, for one that differs from another one of its identity.
+
+        Spec: CKPT-VAL-002.
+        """
         told = [dtype, shape, data]
         if name not in self.tensors:
             dims = tuple(int(extent) for extent in shape.split(",")) if shape else ()
             self.tensors[name] = told, Tensor(dtype, dims, bytes.fromhex(data[2:]))
         known, tensor = self.tensors[name]
         if known != told:
-            raise ValueError(f"tensor {name}: two of them differ; expected one identity for one tensor")
+            message = f"tensor {name}: two of them differ; expected one identity for one tensor"
+            raise CheckpointError("bad_tensor", message, phase="encode")
         return tensor
 
 

@@ -27,11 +27,12 @@ class Entry:
     """One checkpoint file, as its head describes it.
 
     Attributes:
-        name: In the folder.
+        name: In the folder; `epoch_{N}/checkpoint.ckpt` is one too.
         position: `(epoch, batch_in_epoch, global_step)`; a later state compares greater.
         parent: `checkpoint_id` of the state that its attempt started from, or None.
         lineage: Attempt and position of each state that an attempt before it was resumed from.
         identity: What two names of one file have in common; None for a symbolic link.
+        timestamp: When it was saved, RFC 3339 in UTC.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Entry:
     parent: str | None
     lineage: tuple[tuple[int, tuple[int, int, int]], ...]
     identity: tuple[int, int] | None
+    timestamp: str = ""
 
 
 @frozen

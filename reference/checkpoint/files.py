@@ -14,7 +14,15 @@ from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, S
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
 
-__all__ = ["FileSource", "foreign_name", "io_refusals", "open_file", "read_checkpoint", "verify_checkpoint"]
+__all__ = [
+    "FileSource",
+    "foreign_name",
+    "io_refusals",
+    "open_file",
+    "read_checkpoint",
+    "verify_bytes",
+    "verify_checkpoint",
+]
 
 
 @frozen
@@ -133,3 +141,21 @@ def verify_checkpoint(path: str | os.PathLike[str], ops: StorageOps | None = Non
         opened.check_frame()
         opened.check_segments()
         return opened
+
+
+def verify_bytes(path: str, data: bytes, ops: StorageOps) -> None:
+    """Compares a file that is no checkpoint with what it is to hold.
+
+    Raises:
+        CheckpointError: `io_error`.
+
+    Spec: STORE-SAVE-006, CPC-MAN-006.
+    """
+    with io_refusals(path):
+        file = ops.open(path)
+        try:
+            is_same = ops.size(file) == len(data) and (not data or ops.map(file) == data)
+        finally:
+            ops.close(file)
+    if not is_same:
+        raise refuse("io_error", f"{path}: other bytes than were written; expected the same")

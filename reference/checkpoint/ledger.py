@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
@@ -23,11 +24,21 @@ def read_ledger(folder: str, ops: StorageOps | None = None) -> Ledger:
     """
     ops = ops or PosixStorage()
     try:
-        names = [name for name in ops.names(folder) if name.endswith(".ckpt") and not name.startswith(".")]
+        names = [name for present in ops.names(folder) if (name := _checkpoint_name(present)) is not None]
     except (FileNotFoundError, NotADirectoryError):
         names = []
     found = [_read(folder, name, ops) for name in names]
     return Ledger(_only(found, Entry), _only(found, DamagedFile))
+
+
+def _checkpoint_name(present: str) -> str | None:
+    """Returns under which name a checkpoint may lie that belongs to a name in a folder; None for any other name.
+
+    Spec: STORE-DIR-001.
+    """
+    if re.fullmatch(r"epoch_(0|[1-9]\d*)", present, re.ASCII):
+        return f"{present}/checkpoint.ckpt"
+    return present if present.endswith(".ckpt") and not present.startswith(".") else None
 
 
 def _only(items: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
@@ -35,16 +46,24 @@ def _only(items: Iterable[Any], kind: type[_T]) -> tuple[_T, ...]:
 
 
 def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None:
-    """Returns what is known of a name; None for what is no file.
+    """Returns what is known of a name; None for what is no file of this folder.
 
     Spec: STORE-DIR-001.
     """
+    if not _lies_in(folder, name, ops):
+        return None
     try:
         return read_entry(folder, name, ops)
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
             return None
         return DamagedFile(name, error.code, str(error))
+
+
+def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
+    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder."""
+    path = os.path.join(folder, name)
+    return ops.identity(path) is not None or os.path.dirname(ops.resolve(path)) == ops.resolve(folder)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
@@ -80,6 +99,7 @@ def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | N
         parent=origin["parent"],
         lineage=tuple((int(attempt), _position(*position)) for attempt, *position in origin["lineage"]),
         identity=identity,
+        timestamp=str(origin.get("timestamp", "")),
     )
 
 

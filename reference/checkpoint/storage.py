@@ -66,11 +66,17 @@ class StorageOps(Protocol):
     def make_folder(self, path: str) -> None:
         """Makes a folder and those above it, where missing."""
 
+    def remove_folder(self, path: str) -> None:
+        """Removes a folder that is empty."""
+
     def names(self, path: str) -> list[str]:
         """Returns the sorted names in a folder."""
 
     def identity(self, path: str) -> tuple[int, int] | None:
         """Returns what two names of one file have in common, or None for anything but a regular file."""
+
+    def resolve(self, path: str) -> str:
+        """Returns the path to which a path leads when every link is followed; the last part need not be there."""
 
 
 class PosixStorage:
@@ -159,6 +165,10 @@ class PosixStorage:
                 raise NotADirectoryError(20, "not a folder", path) from None
         self.sync_folder(parent)
 
+    def remove_folder(self, path: str) -> None:
+        """Removes."""
+        os.rmdir(path)
+
     def names(self, path: str) -> list[str]:
         """Lists."""
         return sorted(os.listdir(path))
@@ -170,3 +180,7 @@ class PosixStorage:
         except FileNotFoundError:
             return None
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
+
+    def resolve(self, path: str) -> str:
+        """Follows links."""
+        return os.path.realpath(path)

@@ -9,7 +9,7 @@ import errno
 import itertools
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import quote
@@ -17,15 +17,14 @@ from urllib.parse import quote
 from attrs import field, frozen
 
 from tenuto.reference.checkpoint import files
+from tenuto.reference.checkpoint.gathering import write_pieces
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
 from tenuto.reference.checkpoint.writer import encode
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["Store", "write_checkpoint"]
+__all__ = ["Store", "write_checkpoint", "write_refusal"]
 
-_GATHER_PIECES = 256  # well under the system's limit for one gathered write
-_GATHER_BYTES = 8 << 20
 _CODES = {
     errno.ENOSPC: "disk_full",
     errno.EDQUOT: "disk_full",
@@ -36,7 +35,11 @@ _CODES = {
 }
 
 
-def _failed(what: str, path: str, error: OSError) -> CheckpointError:
+def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
+    """Returns the error for what the system refused while a folder was changed.
+
+    Spec: STORE-SAVE-010.
+    """
     code = _CODES.get(error.errno or 0, "io_error")
     return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
 
@@ -75,14 +78,36 @@ class Store:
         """
         pieces = encode(document)
         first = next(pieces)  # refusals of the document come before any file is made
+        return self._put(
+            name,
+            itertools.chain([first], pieces),
+            lambda temporary: files.verify_checkpoint(temporary, self.ops),
+        )
+
+    def export(self, name: str, data: bytes) -> str:
+        """Writes a file that is no checkpoint, such as one in the format of a framework, by the same steps.
+
+        Returns:
+            The path, as for `save`.
+
+        Raises:
+            CheckpointError: `disk_full`, `not_writable` or `io_error`, phase `io`.
+
+        Spec: CPC-MAN-006, STORE-SAVE-002 to STORE-SAVE-008.
+        """
+        return self._put(
+            name, iter([memoryview(data)]), lambda temporary: files.verify_bytes(temporary, data, self.ops)
+        )
+
+    def _put(self, name: str, pieces: Iterator[bytes | memoryview], check: Callable[[str], object]) -> str:
         final, temporary = self.path(name), self._temporary(name)
         with self._replacing("saving", final, temporary):
-            self.ops.make_folder(self.folder)
-            self._write(temporary, itertools.chain([first], pieces))
+            self.ops.make_folder(os.path.dirname(final))
+            self._write(temporary, pieces)
             if self.verify:
-                files.verify_checkpoint(temporary, self.ops)
+                check(temporary)
             self.ops.rename(temporary, final)
-            self.ops.sync_folder(self.folder)
+            self.ops.sync_folder(os.path.dirname(final))
         return final
 
     def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
@@ -90,7 +115,7 @@ class Store:
 
         Args:
             existing: A name in the folder.
-            name: The second name; what had it is replaced.
+            name: The second name, in the folder itself; what had it is replaced.
             kind: A hard link (a copy where links fail), a symbolic link, or a copy.
 
         Raises:
@@ -120,8 +145,9 @@ class Store:
         try:
             self.ops.rename(self.path(old), self.path(new))
             self.ops.sync_folder(self.folder)
+            self._tidy([old])
         except OSError as error:
-            raise _failed("renaming", self.path(old), error) from error
+            raise write_refusal("renaming", self.path(old), error) from error
 
     def delete(self, names: Sequence[str]) -> None:
         """Removes names and returns when that is durable.
@@ -133,9 +159,22 @@ class Store:
         try:
             for name in names:
                 self.ops.unlink(self.path(name))
+            self._tidy(names)
             self.ops.sync_folder(self.folder)
         except OSError as error:
-            raise _failed("deleting in", self.folder, error) from error
+            raise write_refusal("deleting in", self.folder, error) from error
+
+    def _tidy(self, names: Sequence[str]) -> None:
+        """Makes it durable that names have left folders inside the folder, and removes those that became empty.
+
+        Spec: STORE-DIR-002.
+        """
+        for folder in {os.path.dirname(self.path(name)) for name in names} - {os.path.dirname(self.path(""))}:
+            if self.ops.names(folder):
+                self.ops.sync_folder(folder)
+            else:
+                self.ops.remove_folder(folder)
+                self.ops.sync_folder(self.folder)
 
     def probe(self) -> None:
         """Makes the folder and a file in it, and removes the file: better now than after an epoch.
@@ -151,7 +190,7 @@ class Store:
             self.ops.close(self.ops.create(temporary))
             self.ops.unlink(temporary)
         except OSError as error:
-            raise _failed("saving in", self.folder, error) from error
+            raise write_refusal("saving in", self.folder, error) from error
 
     def sweep(self) -> list[str]:
         """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.
@@ -173,14 +212,13 @@ class Store:
         return f".{quote(self.owner, safe='').replace('.', '%2E')}."
 
     def _temporary(self, name: str) -> str:
-        return self.path(f"{self._prefix}{name[:100]}.{secrets.token_hex(4)}.tmp")
+        return self.path(f"{self._prefix}{name[:100].replace('/', '.')}.{secrets.token_hex(4)}.tmp")
 
     def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
         file = self.ops.create(path)
         try:
-            for batch in _batches(pieces):
-                _write_all(self.ops, file, batch)
+            write_pieces(self.ops, file, pieces)
             self.ops.sync(file)
             if self.verify:
                 self.ops.drop_cache(file)
@@ -213,7 +251,7 @@ class Store:
             yield
         except OSError as error:
             self._discard(temporary)
-            raise _failed(what, final, error) from error
+            raise write_refusal(what, final, error) from error
         except BaseException:
             self._discard(temporary)
             raise
@@ -235,34 +273,3 @@ def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: Stor
     """
     folder, name = os.path.split(os.path.abspath(path))
     return Store(folder, secrets.token_hex(4), ops=ops or PosixStorage()).save(name, document)
-
-
-def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[memoryview]]:
-    """Groups small pieces, so that a file of many small tensors takes few system calls."""
-    batch: list[memoryview] = []
-    size = 0
-    for piece in pieces:
-        view = memoryview(piece)
-        if view.nbytes:
-            batch.append(view)
-            size += view.nbytes
-        if len(batch) >= _GATHER_PIECES or size >= _GATHER_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _write_all(ops: StorageOps, file: int, batch: list[memoryview]) -> None:
-    """Writes every byte of a batch, however little each call takes.
-
-    Spec: STORE-SAVE-003.
-    """
-    while batch:
-        taken = ops.write(file, batch)
-        if not taken:
-            raise OSError(errno.EIO, "no byte was written")  # asked again, it might say so for ever
-        while batch and taken >= batch[0].nbytes:
-            taken -= batch.pop(0).nbytes
-        if taken:
-            batch[0] = batch[0][taken:]

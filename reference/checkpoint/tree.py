@@ -72,6 +72,10 @@ class Tensor:
             message = f"data of a {self.dtype} tensor of shape {self.shape}: {self.data.nbytes} bytes; expected {size}"
             raise refuse("size_mismatch", message, phase="encode")
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Tensor:
+        """Copies the data: a view of memory cannot be copied by itself, and callbacks have tensors in their state."""
+        return Tensor(self.dtype, self.shape, bytearray(self.data))
+
     @property
     def size_bytes(self) -> int:
         """The size of the data in bytes."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from copy import deepcopy
 
 from tenuto.reference.checkpoint.tree import Tree
@@ -98,20 +99,23 @@ class Dispatcher:
         """Hands each callback its saved state.
 
         Returns:
-            A function that gives every callback its former state back.
+            A function that gives every callback that has received a state its former one back.
 
-        Spec: CB-STATE-003, TR-REST-002.
+        Spec: CB-STATE-003, CB-STATE-007, TR-REST-002.
         """
         former = [(listener, deepcopy(listener.state_dict())) for listener in self.listeners]
+        received: list[tuple[Listener, dict[str, Tree]]] = []
 
         def undo() -> None:
-            for listener, state in former:
-                listener.load_state_dict(state)
+            for listener, state in received:
+                with suppress(Exception):  # what has failed first is told, and the others get theirs
+                    listener.load_state_dict(state)
 
         try:
-            for listener in self.listeners:
+            for listener, before in former:
                 state = states.get(listener.state_key)
                 if isinstance(state, dict):
+                    received.append((listener, before))
                     listener.load_state_dict(deepcopy(state))  # the document stays the caller's
         except BaseException:
             undo()

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 from tenuto.reference.events.contexts import Progress, RunIdentity
+from tenuto.reference.trainer.settings import TrainerSettings
 
 __all__ = ["RestoreReport", "TrainResult"]
 
@@ -45,11 +46,16 @@ class RestoreReport:
     exact: bool
     notes: tuple[str, ...]
 
-    def log(self, max_epochs: int) -> None:
-        """Says from where training goes on, and what may make it differ."""
+    def log(self, settings: TrainerSettings) -> None:
+        """Says from where training goes on, and what may make it differ.
+
+        Spec: TR-RES-009.
+        """
         _log.info("Resumed from epoch %d, step %d", self.progress.epoch, self.progress.global_step)
-        if self.progress.epoch >= max_epochs:
-            _log.warning("nothing left to do: %d of %d epochs are done", self.progress.epoch, max_epochs)
+        if self.progress.epoch >= settings.max_epochs:
+            _log.warning("nothing left to do: %d of %d epochs are done", self.progress.epoch, settings.max_epochs)
+        elif settings.has_all_steps(self.progress):
+            _log.warning("nothing left to do: %d of %d steps are done", self.progress.global_step, settings.max_steps)
         for note in self.notes:
             _log.warning("resumed, but %s", note)
         if not self.exact:

@@ -1,4 +1,4 @@
-"""Which checkpoint a run continues from. Reads folders; changes nothing."""
+"""Which checkpoint a run continues from. Reads folders; moves files aside only where it was allowed to."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from attrs import astuple, frozen
 from tenuto.reference.checkpoint.entries import Entry, Ledger, is_run_id
 from tenuto.reference.checkpoint.files import foreign_name, read_checkpoint
 from tenuto.reference.checkpoint.ledger import read_ledger
+from tenuto.reference.checkpoint.quarantine import quarantine
 from tenuto.reference.checkpoint.tree import Document, refuse
-from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError
+from tenuto.reference.errors import CheckpointError, ConfigError, RestoreError, TenutoError
 from tenuto.reference.events.contexts import RunIdentity
-from tenuto.reference.trainer.state import progress_of
+from tenuto.reference.trainer.settings import OnUnusable
+from tenuto.reference.trainer.state import check_form, progress_of
 
 __all__ = ["Start", "choose_start", "identity_after", "new_run"]
 
@@ -40,18 +42,20 @@ def new_run() -> RunIdentity:
     return RunIdentity(run_id=secrets.token_hex(8))
 
 
-def choose_start(resume: str | os.PathLike[str], folder: str | None) -> Start:
+def choose_start(resume: str | os.PathLike[str], folder: str | None, on_unusable: OnUnusable = "error") -> Start:
     """Finds what to continue from.
 
     Args:
         resume: `never`, `auto`, or the path of a checkpoint or of a folder with checkpoints.
         folder: Where this run saves, if it does.
+        on_unusable: What `auto` does where the folder holds checkpoints and none is usable: `error` fails, `fresh`
+            moves them to `quarantine/` and starts fresh.
 
     Raises:
         ConfigError: `directory_in_use`, `ambiguous_run` or `no_checkpoint_dir`.
-        CheckpointError: `no_usable_checkpoint`, or why the file given cannot be used.
+        CheckpointError: `no_usable_checkpoint`, or why the file given cannot be used or moved.
 
-    Spec: TR-RES-001 to TR-RES-007.
+    Spec: TR-RES-001 to TR-RES-007, TR-RES-017.
     """
     wanted = os.fspath(resume)
     if wanted == "never":
@@ -64,7 +68,13 @@ def choose_start(resume: str | os.PathLike[str], folder: str | None) -> Start:
         if not ledger.entries and not ledger.damaged:
             _log.info("no checkpoint in %s: starting fresh", folder)
             return Start(new_run())
-        return _newest(folder, ledger, folder)
+        try:
+            return _newest(folder, ledger, folder)
+        except CheckpointError as error:
+            if on_unusable == "error" or error.code != "no_usable_checkpoint":
+                raise
+        _move_aside(folder, ledger)
+        return Start(new_run())
     if os.path.isdir(wanted):
         return _newest(wanted, read_ledger(wanted), folder)
     return _from_file(wanted, folder)
@@ -100,17 +110,46 @@ def _newest(searched: str, ledger: Ledger, folder: str | None) -> Start:
 
 def _usable(folder: str, entry: Entry) -> Document | None:
     """Reads a candidate whole; says why it is passed over."""
-    if not entry.is_exact:
-        _log.warning(
-            "passing over %s: its state is not exact (the training failed inside an update or a hook) [inexact_state]",
-            entry.name,
-        )
-        return None
     try:
-        return _read(os.path.join(folder, entry.name))
-    except CheckpointError as error:
+        return _read_usable(folder, entry)
+    except TenutoError as error:
         _log.warning("passing over %s", error)
         return None
+
+
+def _read_usable(folder: str, entry: Entry) -> Document:
+    """Reads a candidate whole.
+
+    Raises:
+        TenutoError: Why it cannot be used.
+
+    Spec: TR-RES-002, TR-RES-020, TR-RES-023.
+    """
+    if entry.is_full and not entry.is_exact:
+        message = f"{entry.name}: its state is not exact (the training failed inside an update or a hook)"
+        raise RestoreError("inexact_state", message)
+    path = os.path.join(folder, entry.name)
+    state = _read(path)
+    try:
+        check_form(state)
+    except RestoreError as error:
+        raise RestoreError(error.code, f"{path}: {error.message}") from error
+    return state
+
+
+def _move_aside(folder: str, ledger: Ledger) -> None:
+    """Moves every checkpoint of a folder to `quarantine/` and names it with its code.
+
+    Spec: TR-RES-017.
+    """
+    codes = {file.name: file.code for file in ledger.damaged}
+    for entry in ledger.entries:
+        try:
+            _read_usable(folder, entry)
+        except TenutoError as error:
+            codes[entry.name] = error.code
+    for name, moved in quarantine(folder, sorted(codes)).items():
+        _log.warning("moved %s to %s: it cannot be used [%s]", name, moved, codes[name])
 
 
 def _from_file(path: str, folder: str | None) -> Start:

@@ -1,10 +1,11 @@
-"""Ctrl-C and SIGTERM during training: the handlers set a flag, the loop asks."""
+"""Ctrl-C, SIGTERM and the end of the time during training: the handlers set a flag, the loop asks."""
 
 from __future__ import annotations
 
 import logging
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Any, Self
 
@@ -14,15 +15,20 @@ __all__ = ["SignalWatch"]
 
 _log = logging.getLogger("tenuto")
 _EXIT_CODE_SIGTERM = 143
+_EXIT_CODE_TIME = 75  # "try again later" for batch systems
 
 
 class SignalWatch:
     """Handlers for the time of a training.
 
-    Spec: TR-FAIL-003 to TR-FAIL-006.
+    Args:
+        deadline: On the monotonic clock, in seconds; None for no end of the time.
+
+    Spec: TR-FAIL-003 to TR-FAIL-006, TR-FAIL-020.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float | None = None) -> None:
+        self._deadline = deadline
         self._pending: signal.Signals | None = None
         self._former: dict[signal.Signals, Any] = {}
 
@@ -56,3 +62,16 @@ class SignalWatch:
             raise KeyboardInterrupt
         if self._pending is signal.SIGTERM:
             raise TrainingInterrupted("training stopped by SIGTERM", exit_code=_EXIT_CODE_SIGTERM)
+
+    def end_batch(self) -> None:
+        """Ends training at the end of a batch if a signal has arrived or the time is over.
+
+        Raises:
+            KeyboardInterrupt: After Ctrl-C.
+            TrainingInterrupted: After SIGTERM, or at the end of the time.
+
+        Spec: TR-FAIL-020.
+        """
+        self.poll()
+        if self._deadline is not None and time.monotonic() >= self._deadline:
+            raise TrainingInterrupted("training stopped after max_seconds", exit_code=_EXIT_CODE_TIME)

@@ -17,6 +17,7 @@ from tenuto.reference.trainer.workload import WorkloadState
 
 __all__ = [
     "build_document",
+    "check_form",
     "check_resumable",
     "config_of",
     "make_origin",
@@ -26,7 +27,7 @@ __all__ = [
     "workload_state_of",
 ]
 
-_GRADIENTS: Final = "gradients"
+_FURTHER: Final = ("gradients", "scaler", "loader")  # keys of `trainer_state` that are there where they apply
 _PRODUCER: Final[dict[str, Tree]] = {"name": "tenuto", "version": "0.1.0", "language": "Python"}
 
 
@@ -71,7 +72,7 @@ def build_document(
     Spec: TR-STATE-001, TR-STATE-002, TR-STATE-010.
     """
     values, sums = metrics.capture()
-    gradients = {} if workload.gradients is None else {_GRADIENTS: workload.gradients}
+    further = {name: getattr(workload, name) for name in _FURTHER}
     position: dict[str, Tree] = {
         "epoch": progress.epoch,
         "global_step": progress.global_step,
@@ -87,7 +88,7 @@ def build_document(
             "scheduler_state": workload.scheduler_state,
             "rng_state": workload.rng_state,
             "callback_state": callback_state,
-            "trainer_state": {"sums": sums, **gradients},
+            "trainer_state": {"sums": sums, **{name: one for name, one in further.items() if one is not None}},
         }
     )
 
@@ -108,13 +109,8 @@ def check_resumable(state: Document, fingerprint: Tree, validate_every: int) -> 
 
     Spec: TR-REST-001, TR-REST-006, TR-REST-014, RW-STATE-008.
     """
+    check_form(state)
     metadata: Any = state.head["metadata"]
-    kind = metadata.get("kind")
-    if kind != "full":
-        raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full', a complete training state")
-    fault = next(_faults(state.head), None)
-    if fault is not None:
-        raise RestoreError("not_resumable", fault)
     compared = (
         ("metadata.architecture.fingerprint", metadata["architecture"].get("fingerprint"), fingerprint),
         ("metadata.config.validate_every", metadata["config"].get("validate_every"), validate_every),
@@ -126,6 +122,23 @@ def check_resumable(state: Document, fingerprint: Tree, validate_every: int) -> 
     ]
 
 
+def check_form(state: Document) -> None:
+    """Refuses a file that holds no training state.
+
+    Raises:
+        RestoreError: `not_resumable`.
+
+    Spec: TR-REST-006, TR-REST-014.
+    """
+    metadata: Any = state.head["metadata"]
+    kind = metadata.get("kind")
+    if kind != "full":
+        raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full', a complete training state")
+    fault = next(_faults(state.head), None)
+    if fault is not None:
+        raise RestoreError("not_resumable", fault)
+
+
 def _faults(head: Any) -> Iterator[str]:  # noqa: ANN401 - from a file
     """Yields what of a state the trainer itself cannot read; a map that is none is yielded before its parts are."""
     metadata, trainer_state = head["metadata"], head["trainer_state"]
@@ -134,8 +147,9 @@ def _faults(head: Any) -> Iterator[str]:  # noqa: ANN401 - from a file
     for path, value in {**maps, "trainer_state.sums": sums}.items():
         if not isinstance(value, dict):
             yield f"{path}: {type(value).__name__}; expected a map"
-    if trainer_state.get(_GRADIENTS, {}) is None:
-        yield f"trainer_state.{_GRADIENTS}: None; expected a map, or no such key"
+    for name in _FURTHER:
+        if trainer_state.get(name, {}) is None:
+            yield f"trainer_state.{name}: None; expected a value, or no such key"
     if type(metadata.get("exact")) is not bool:
         yield f"metadata.exact: {metadata.get('exact')!r}; expected a bool"
     yield from _faults_of_numbers(metadata["progress"], metadata["metrics"], sums)
@@ -197,5 +211,5 @@ def workload_state_of(state: Document) -> WorkloadState:
         head["optimizer_state"],
         head["scheduler_state"],
         head["rng_state"],
-        head["trainer_state"].get(_GRADIENTS),
+        *(head["trainer_state"].get(name) for name in _FURTHER),
     )

@@ -14,7 +14,6 @@ import torch
 from torch.utils.data import (
     DataLoader,
     Dataset,
-    IterableDataset,
     RandomSampler,
     SequentialSampler,
     TensorDataset,
@@ -24,7 +23,7 @@ from torch.utils.data import (
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.trainer.torch_generators import isolated_generators
 
-__all__ = ["EpochLoader", "epoch_order"]
+__all__ = ["EpochLoader", "epoch_order", "mixed", "seed_generators", "unsupported"]
 
 _MASK: Final = 2**64 - 1
 
@@ -40,7 +39,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
     return [int(index) for index in np.argsort(keys, kind="stable")]
 
 
-def _mixed(seed: int, *numbers: int) -> int:
+def mixed(seed: int, *numbers: int) -> int:
     """Mixes numbers to 64 bits (the finalizer of SplitMix64, applied for each)."""
     mixed = seed & _MASK
     for number in numbers:
@@ -51,7 +50,8 @@ def _mixed(seed: int, *numbers: int) -> int:
     return mixed
 
 
-def _seed_generators(seed: int) -> None:
+def seed_generators(seed: int) -> None:
+    """Seeds the global generators of Python, NumPy and torch's CPU, quickly."""
     random.seed(seed)
     np.random.seed(seed & 0xFFFFFFFF)
     # The default generator alone: torch.manual_seed also visits every device, a hundred times slower.
@@ -71,10 +71,10 @@ class _SeededDataset(Dataset[Any]):
         """Loads the samples of a batch, each given as (epoch, number of the batch, index)."""
         samples = []
         for epoch, _, index in keys:
-            _seed_generators(_mixed(self._seed, epoch, index))
+            seed_generators(mixed(self._seed, epoch, index))
             samples.append(self._dataset[index])
         epoch, number, _ = keys[0]
-        _seed_generators(_mixed(self._seed, epoch, number, 0))  # torch collates next, in the same process
+        seed_generators(mixed(self._seed, epoch, number, 0))  # torch collates next, in the same process
         return samples
 
 
@@ -115,35 +115,32 @@ class EpochLoader:
     Args:
         source: A `DataLoader`; its settings are taken over, but for the order, of which only whether it shuffles is.
         seed: Of the order and of the loading.
+        limit: After how many batches an epoch ends; None for all.
 
     Attributes:
+        batch_size: Samples in a batch; the last batch may have fewer.
         samples: How many samples the batch given last was made of.
+        is_last: Whether the batch given last is the last one of its epoch.
 
     Raises:
         ConfigError: `unsupported_loader`, for a loader that cannot be exact.
 
-    Spec: TR-LOOP-002, TR-LOOP-003.
+    Spec: TR-LOOP-002, TR-LOOP-003, TR-LOOP-021.
     """
 
-    def __init__(self, source: DataLoader[Any], seed: int) -> None:
+    def __init__(self, source: DataLoader[Any], seed: int, limit: int | None = None) -> None:
         _check_loader(source)
+        self.batch_size, self.has_state = source.batch_size, False
         self._source = source
-        self._seed = seed
+        self._seed, self._limit = seed, limit
         self._shuffles = isinstance(source.sampler, RandomSampler)
         # then there is nothing to seed and to give back
         self._draws_nothing = type(source.dataset) is TensorDataset and source.collate_fn is default_collate
         self._batches = _Batches()
         self._loader: DataLoader[Any] | None = None
         self._iterator: Iterator[Any] = iter(())
-        self._sizes: Iterator[int] = iter(())
-        self.samples = 0
-
-    @property
-    def batch_size(self) -> int:
-        """Samples in a batch; the last batch may have fewer."""
-        size = self._source.batch_size
-        assert size is not None  # noqa: S101 - refused in __init__
-        return size
+        self._sizes: list[int] = []  # of the batches that are left, in reverse
+        self.samples, self.is_last = 0, False
 
     def open_epoch(self, epoch: int, skip_batches: int) -> None:
         """Starts an epoch, leaving out batches by index, without loading them."""
@@ -153,19 +150,19 @@ class EpochLoader:
         if not self._draws_nothing:
             batches = [[(epoch, number, index) for index in batch] for number, batch in enumerate(batches)]
         self._batches.keys = batches[skip_batches:]
-        self._sizes = iter([len(batch) for batch in self._batches.keys])
+        self._sizes = [len(batch) for batch in reversed(self._batches.keys)]
         if self._loader is None:
             self._loader = self._make_loader()
         self._iterator = iter(self._loader)
 
     def _order(self, epoch: int) -> list[list[Any]]:
         dataset: Any = self._source.dataset
-        count, size = len(dataset), self.batch_size
+        count, size = len(dataset), self.batch_size or 1  # None is refused in __init__
         order = epoch_order(self._seed, epoch, count) if self._shuffles else list(range(count))
         batches = [order[start : start + size] for start in range(0, count, size)]
         if self._source.drop_last and batches and len(batches[-1]) < size:
             batches.pop()
-        return batches
+        return batches[: self._limit]
 
     def _make_loader(self) -> DataLoader[Any]:
         source = self._source
@@ -185,11 +182,18 @@ class EpochLoader:
 
     def next_batch(self) -> Any | None:  # noqa: ANN401 - whatever collation makes
         """Loads a batch; None at the end of the epoch. The global generators stay as they are."""
-        self.samples = next(self._sizes, 0)
+        self.samples = self._sizes.pop() if self._sizes else 0
+        self.is_last = not self._sizes
         if self._draws_nothing:
             return next(self._iterator, None)
         with isolated_generators():
             return next(self._iterator, None)
+
+    def state_dict(self) -> None:
+        """Has none: the position follows from the epoch and the number of the batch."""
+
+    def load_state_dict(self, state: object) -> None:
+        """Does nothing: no file has a state of it, see `state_dict`."""
 
     def close(self) -> None:
         """Ends the epoch in progress and the worker processes."""
@@ -203,30 +207,29 @@ class EpochLoader:
                 worker.join()
 
 
-def _check_loader(source: Any) -> None:  # noqa: ANN401 - whatever a user gives
+def _check_loader(source: DataLoader[Any]) -> None:
     """Refuses what cannot be loaded exactly, or would be replaced silently.
 
     Raises:
-        ConfigError: `unsupported_loader` for another type, an iterable dataset, a sampler of the user's own, one that
+        ConfigError: `unsupported_loader` for one that iterates in its own way, a sampler of the user's own, one that
             draws samples several times or a part of them, batches in any order, or no batch at all.
     """
-    if not isinstance(source, DataLoader) or type(source).__iter__ is not DataLoader.__iter__:
-        raise _unsupported(f"{type(source).__name__}; expected a torch.utils.data.DataLoader that loads by itself")
-    if isinstance(source.dataset, IterableDataset):
-        raise _unsupported("an IterableDataset; expected one with indices and a length")
+    if type(source).__iter__ is not DataLoader.__iter__:
+        raise unsupported(f"{type(source).__name__}; expected a torch.utils.data.DataLoader that loads by itself")
     sampler: Any = source.sampler
     if source.batch_size is None or type(sampler) not in {RandomSampler, SequentialSampler}:
-        raise _unsupported(f"sampler {type(sampler).__name__}; expected shuffle=True or False and a batch_size")
+        raise unsupported(f"sampler {type(sampler).__name__}; expected shuffle=True or False and a batch_size")
     dataset: Any = source.dataset
     count, drawn = len(dataset), len(sampler)
     if getattr(sampler, "replacement", False) or drawn != count:
         with_replacement = " with replacement" if getattr(sampler, "replacement", False) else ""
-        raise _unsupported(f"a sampler of {drawn} of {count} samples{with_replacement}; expected each sample once")
+        raise unsupported(f"a sampler of {drawn} of {count} samples{with_replacement}; expected each sample once")
     if not getattr(source, "in_order", True):
-        raise _unsupported("in_order=False; expected batches in their order")
+        raise unsupported("in_order=False; expected batches in their order")
     if len(source) == 0:
-        raise _unsupported(f"no batch ({count} samples, batch_size {source.batch_size}); expected at least one")
+        raise unsupported(f"no batch ({count} samples, batch_size {source.batch_size}); expected at least one")
 
 
-def _unsupported(rest: str) -> ConfigError:
+def unsupported(rest: str) -> ConfigError:
+    """Returns the refusal of a loader."""
     return ConfigError("unsupported_loader", f"data: {rest}")

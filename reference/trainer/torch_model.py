@@ -21,11 +21,15 @@ __all__ = [
     "innermost",
     "load",
     "mismatches",
+    "module_of",
+    "parameters",
     "restore_extras",
     "set_extra",
+    "state_of",
 ]
 
 _EXTRA = "_extra_state"  # torch's name for what `get_extra_state` of a module returns
+_COMPILED = "_orig_mod"  # the compiler's name for the module that it wraps
 
 
 def innermost(model: nn.Module) -> nn.Module:
@@ -37,11 +41,34 @@ def innermost(model: nn.Module) -> nn.Module:
         if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
             model = model.module
         elif any(kind.__name__ == "OptimizedModule" for kind in type(model).__mro__):  # its module loads the compiler
-            inner = model._modules["_orig_mod"]
+            inner = model._modules[_COMPILED]
             assert inner is not None  # noqa: S101 - the compiler has put it there
             model = inner
         else:
             return model
+
+
+def _plain(name: str) -> str:
+    """Returns the name that something has where no part of the model is compiled.
+
+    Spec: TR-STATE-007.
+    """
+    return ".".join(part for part in name.split(".") if part != _COMPILED)
+
+
+def state_of(model: nn.Module) -> dict[str, Any]:
+    """Returns weights, buffers and extra states by name, as they live."""
+    return {_plain(name): value for name, value in innermost(model).state_dict().items()}
+
+
+def _modules(model: nn.Module) -> dict[str, nn.Module]:
+    """Returns the modules by name; the one inside a wrapper comes after it and takes its place."""
+    return {_plain(name): module for name, module in innermost(model).named_modules()}
+
+
+def parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Returns the parameters of the innermost model by name, tied ones once."""
+    return {_plain(name): parameter for name, parameter in innermost(model).named_parameters()}
 
 
 def _is_extra(name: str) -> bool:
@@ -49,12 +76,12 @@ def _is_extra(name: str) -> bool:
 
 
 def _live(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in innermost(model).state_dict().items() if not _is_extra(name)}
+    return {name: value for name, value in state_of(model).items() if not _is_extra(name)}
 
 
 def extras(model: nn.Module) -> dict[str, Any]:
     """Returns what the modules save beside weights and buffers, by name."""
-    return {name: value for name, value in innermost(model).state_dict().items() if _is_extra(name)}
+    return {name: value for name, value in state_of(model).items() if _is_extra(name)}
 
 
 def describe(model: nn.Module) -> dict[str, Tree]:
@@ -62,10 +89,9 @@ def describe(model: nn.Module) -> dict[str, Tree]:
 
     Spec: TR-STATE-002, TR-STATE-008, TR-STATE-009.
     """
-    model = innermost(model)
     return architecture.describe(
-        modules={name: type(module).__name__ for name, module in model.named_modules()},
-        trainable={name: value.requires_grad for name, value in model.named_parameters()},
+        modules={name: type(module).__name__ for name, module in _modules(model).items()},
+        trainable={name: value.requires_grad for name, value in parameters(model).items()},
         shapes={name: (dtype_name(value.dtype), *value.shape) for name, value in _live(model).items()},
         parameter_count=sum(value.numel() for value in model.parameters()),
     )
@@ -76,8 +102,7 @@ def capture(model: nn.Module, maker: TreeMaker) -> Tree:
 
     Spec: TR-STATE-001.
     """
-    state = innermost(model).state_dict()
-    return {name: maker.tree(value, f"model_state.{name}") for name, value in state.items()}
+    return {name: maker.tree(value, f"model_state.{name}") for name, value in state_of(model).items()}
 
 
 def mismatches(model: nn.Module, saved: Tree) -> list[str]:
@@ -85,7 +110,7 @@ def mismatches(model: nn.Module, saved: Tree) -> list[str]:
 
     Spec: TR-REST-001.
     """
-    live = innermost(model).state_dict()
+    live = state_of(model)
     if not isinstance(saved, dict):
         return ["model_state: not a map in the file"]
     found = [f"model_state.{name}: in the file, not in the model" for name in sorted(saved.keys() - live.keys())]
@@ -148,4 +173,9 @@ def restore_extras(model: nn.Module, saved: Tree) -> None:
 
 def set_extra(model: nn.Module, name: str, value: Any) -> None:  # noqa: ANN401 - whatever the module saved
     """Gives the module of this name an extra state."""
-    innermost(model).get_submodule(name.rpartition(".")[0]).set_extra_state(value)
+    module_of(model, name).set_extra_state(value)
+
+
+def module_of(model: nn.Module, name: str) -> nn.Module:
+    """Returns the module that something of this name belongs to."""
+    return _modules(model)[name.rpartition(".")[0]]

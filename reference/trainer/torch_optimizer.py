@@ -95,9 +95,8 @@ def restore(optimizer: torch.optim.Optimizer, saved: Any) -> Callable[[], None]:
     try:
         optimizer.load_state_dict({"state": entries, "param_groups": groups})
         _undo_casts(optimizer, saved["state"])
-        if entries:
-            # torch's note that step() was called, which it was, before the save: schedulers warn without it
-            optimizer._opt_called = True  # type: ignore[attr-defined]
+        # torch's note that step() was called, which it was, before the save: schedulers warn without it
+        optimizer._opt_called = True  # type: ignore[attr-defined]
     except BaseException:
         undo()
         raise

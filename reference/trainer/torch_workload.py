@@ -1,33 +1,45 @@
-"""PyTorch as a workload: one model, one optimizer, an optional scheduler, data loaders."""
+"""PyTorch as a workload: a model, its optimizers and schedulers, data."""
 
 from __future__ import annotations
 
 import copy as copying
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
-from typing import Any, Literal
+from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from typing import Any
 
 import torch
+from attrs import frozen
 from torch import nn
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
-from torch.utils.data import DataLoader
 
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.errors import ConfigError
 from tenuto.reference.events.contexts import Metric, Progress
-from tenuto.reference.trainer import torch_model, torch_optimizer
+from tenuto.reference.trainer import torch_model
 from tenuto.reference.trainer.metrics import check_training_names
-from tenuto.reference.trainer.torch_checks import check_model, check_settings
-from tenuto.reference.trainer.torch_data import EpochLoader
 from tenuto.reference.trainer.torch_generators import Generators
-from tenuto.reference.trainer.torch_metrics import flat_values, loss_of, number
+from tenuto.reference.trainer.torch_iterable import BatchLoader
+from tenuto.reference.trainer.torch_metrics import flat_values, number
+from tenuto.reference.trainer.torch_schedulers import Schedulers
 from tenuto.reference.trainer.torch_tree import TreeMaker, like
+from tenuto.reference.trainer.torch_update import Updater
 from tenuto.reference.trainer.workload import WorkloadState
 
-__all__ = ["Step", "TorchWorkload"]
+__all__ = ["Step", "TorchData", "TorchWorkload"]
 
 Step = Callable[[nn.Module, Any], Mapping[str, Any]]
-_OPTIMIZER, _SCHEDULER = "optimizer", "scheduler"
+
+
+@frozen
+class TorchData:
+    """What a training loads.
+
+    Attributes:
+        train: Batches of training.
+        validation: Batches of validation, or None.
+    """
+
+    train: BatchLoader
+    validation: BatchLoader | None = None
 
 
 class TorchWorkload:
@@ -35,55 +47,41 @@ class TorchWorkload:
 
     Args:
         model: Trained in place, on the device where it is.
-        optimizer: Over parameters of the model.
         step: `step(model, batch)` returns metrics; `loss`, a scalar tensor, among them. Used for validation too.
-        train_data: A loader over a dataset with indices and a length.
-        validation_data: Likewise, or None.
-        scheduler: Stepped once an epoch or once a batch.
-        scheduler_interval: `epoch` or `batch`.
-        scheduler_monitor: For ReduceLROnPlateau, the metric to watch.
-        seed: Of data order and loading.
-
-    Raises:
-        ConfigError: `unsupported_loader`, `unsupported_model` or `invalid_setting`.
+        data: What is trained and validated on.
+        updater: Makes the updates.
+        schedulers: Stepped once an epoch or once an update.
+        precision: The dtype that autocast computes in; None for that of the model.
+        config: Every setting that changes what is computed.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
         *,
         step: Step,
-        train_data: DataLoader[Any],
-        validation_data: DataLoader[Any] | None = None,
-        scheduler: LRScheduler | None = None,
-        scheduler_interval: Literal["epoch", "batch"] = "epoch",
-        scheduler_monitor: str = "val_loss",
-        seed: int = 0,
+        data: TorchData,
+        updater: Updater,
+        schedulers: Schedulers,
+        precision: torch.dtype | None,
+        config: Mapping[str, Tree],
     ) -> None:
-        check_settings(optimizer, scheduler, scheduler_interval)
-        check_model(model, optimizer)
-        self._model, self._optimizer, self._scheduler = model, optimizer, scheduler
-        self._step, self._seed = step, seed
-        self._interval, self._monitor = scheduler_interval, scheduler_monitor
-        self._train = EpochLoader(train_data, seed)
-        self._validation = EpochLoader(validation_data, seed) if validation_data is not None else None
+        self._model, self._step, self._config = model, step, dict(config)
+        self._train, self._validation = data.train, data.validation
+        self._updater, self._schedulers, self._precision = updater, schedulers, precision
         self._has_buffers = any(True for _ in model.buffers())
+        self._position = 0  # batches of the epoch that were loaded
         self._touched = False
         self._may_have_drawn = False
         self._boundary: Generators | None = None
+        self._boundary_loader: Any = None  # the state of the loader, as of the boundary too
         self._architecture = torch_model.describe(model)
 
     # -- what is saved about it ---------------------------------------------------------------------------------------
 
     def config(self) -> dict[str, Tree]:
         """See `Workload`."""
-        return {
-            "seed": self._seed,
-            "batch_size": self._train.batch_size,
-            "optimizer": type(self._optimizer).__name__,
-            "scheduler": type(self._scheduler).__name__ if self._scheduler else None,
-        }
+        return dict(self._config)
 
     def architecture(self) -> dict[str, Tree]:
         """See `Workload`."""
@@ -93,11 +91,15 @@ class TorchWorkload:
 
     def open_epoch(self, epoch: int, skip_batches: int) -> None:
         """See `Workload`."""
+        self._position = skip_batches
         self._train.open_epoch(epoch, skip_batches)
 
     def next_batch(self) -> Any | None:  # noqa: ANN401 - whatever collation makes
         """See `Workload`."""
-        return self._train.next_batch()
+        self._may_have_drawn = self._may_have_drawn or self._train.has_state  # that state moves with the batch
+        batch = self._train.next_batch()
+        self._position += batch is not None
+        return batch
 
     def close(self) -> None:
         """See `Workload`. Ends the worker processes of the loaders."""
@@ -106,25 +108,32 @@ class TorchWorkload:
             self._validation.close()
 
     def train_on(self, batch: Any) -> Mapping[str, Any]:  # noqa: ANN401 - whatever collation makes
-        """See `Workload`. Zeroes the gradients, runs forward and backward, steps optimizer and batch scheduler.
+        """See `Workload`.
 
-        Spec: TR-FAIL-007.
+        Spec: TR-FAIL-007, TR-LOOP-012.
         """
         self._may_have_drawn = True
         self._touched = self._has_buffers  # a forward pass in training mode may update buffers
-        self._optimizer.zero_grad(set_to_none=True)
-        metrics = flat_values(self._step(self._model, batch))
-        check_training_names(metrics)
-        loss_of(metrics).backward()  # type: ignore[no-untyped-call]
-        self._touched = True
-        self._optimizer.step()
-        if self._scheduler is not None and self._interval == "batch":
-            self._scheduler.step()
+
+        def evaluate() -> Mapping[str, Any]:
+            with self._autocast():
+                metrics = flat_values(self._step(self._model, batch))
+            check_training_names(metrics)
+            return metrics
+
+        metrics = self._updater.train(evaluate, position=self._position, is_last=self._train.is_last)
+        if not self._updater.is_open:
+            self._schedulers.after_update()
         return {name: number(name, value) for name, value in metrics.items()}
 
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self._precision is None:
+            return nullcontext()
+        return torch.autocast(next(self._model.parameters()).device.type, dtype=self._precision)
+
     def completed_window(self) -> bool:
-        """See `Workload`. Every batch ends in an update."""
-        return True
+        """See `Workload`."""
+        return not self._updater.is_open
 
     def has_validation(self) -> bool:
         """See `Workload`."""
@@ -143,12 +152,14 @@ class TorchWorkload:
             for module, training in modes:  # each its own: a user may have frozen some of them
                 module.training = training
 
-    def _means(self, data: EpochLoader, poll: Callable[[], None]) -> dict[str, float]:
+    def _means(self, data: BatchLoader, poll: Callable[[], None]) -> dict[str, float]:
         sums: dict[str, float] = {}
         total = 0
         data.open_epoch(0, 0)
         while (batch := _next_batch(data, poll)) is not None:
-            for name, value in flat_values(self._step(self._model, batch)).items():
+            with self._autocast():
+                measured = flat_values(self._step(self._model, batch))
+            for name, value in measured.items():
                 sums[name] = sums.get(name, 0.0) + number(name, value) * data.samples
             total += data.samples
             poll()
@@ -159,64 +170,55 @@ class TorchWorkload:
 
         Spec: TR-LOOP-013.
         """
-        if self._scheduler is None or self._interval != "epoch":
-            return
-        self._touched = True
-        if not isinstance(self._scheduler, ReduceLROnPlateau):
-            self._scheduler.step()
-        elif self._monitor in metrics:
-            if metrics[self._monitor].step == step:
-                self._scheduler.step(metrics[self._monitor].value)
-        elif validated or self._validation is None:
-            known = ", ".join(sorted(metrics))
-            raise ConfigError("monitor_missing", f"scheduler_monitor: {self._monitor!r}; expected one of {known}")
+        self._touched = self._touched or self._schedulers.follows_epochs
+        self._schedulers.after_epoch(metrics, step=step, is_measured=validated or self._validation is None)
 
     # -- state --------------------------------------------------------------------------------------------------------
 
     def mark_boundary(self, *, copy_generators: bool) -> None:
         """See `Workload`."""
         self._boundary = Generators.copy() if copy_generators else None
-        self._touched = self._may_have_drawn = False
+        self._boundary_loader = copying.deepcopy(self._train.state_dict()) if copy_generators else None
+        self._touched = self._may_have_drawn = self._updater.has_begun = False
 
     def is_exact(self) -> bool:
         """See `Workload`. Generators that have moved on are not those of the boundary unless they were copied there."""
-        return not self._touched and (self._boundary is not None or not self._may_have_drawn)
+        is_whole = not (self._touched or self._updater.has_begun)
+        return is_whole and (self._boundary is not None or not self._may_have_drawn)
 
     def capture(self, *, at_boundary: bool, copy: bool) -> WorkloadState:
         """See `Workload`.
 
-        Spec: TR-STATE-001, TR-STATE-005.
+        Spec: TR-STATE-001, TR-STATE-005, TR-STATE-022.
         """
         maker = TreeMaker(copy=copy)
-        generators = self._boundary if at_boundary and self._boundary is not None else Generators.copy()
-        schedulers: dict[str, Tree] = {}
-        if self._scheduler is not None:
-            schedulers[_SCHEDULER] = maker.tree(self._scheduler.state_dict(), f"scheduler_state.{_SCHEDULER}")
+        has_copies = at_boundary and self._boundary is not None
+        generators = self._boundary if has_copies and self._boundary else Generators.copy()
+        loader = self._boundary_loader if has_copies else self._train.state_dict()
+        optimizers, gradients, scaler = self._updater.capture(maker)
         return WorkloadState(
             torch_model.capture(self._model, maker),
-            {_OPTIMIZER: torch_optimizer.capture(self._optimizer, maker)},
-            schedulers,
+            optimizers,
+            self._schedulers.capture(maker),
             generators.to_tree(),
+            gradients,
+            scaler,
+            None if loader is None else maker.tree(loader, "trainer_state.loader"),
         )
 
-    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:  # noqa: ARG002 - no windows here
+    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:  # noqa: ARG002 - of windows the file tells
         """See `Workload`.
 
         Spec: TR-REST-001.
         """
         found = torch_model.mismatches(self._model, state.model_state)
-        found += _names("optimizer_state", state.optimizer_state, {_OPTIMIZER})
-        found += _names("scheduler_state", state.scheduler_state, {_SCHEDULER} if self._scheduler else set())
-        if _OPTIMIZER in state.optimizer_state:
-            saved = state.optimizer_state[_OPTIMIZER]
-            found += torch_optimizer.mismatches(self._optimizer, saved, f"optimizer_state.{_OPTIMIZER}")
-        found += [
-            f"scheduler_state.{name}: no map in the file"
-            for name, saved in state.scheduler_state.items()
-            if not isinstance(saved, dict)
-        ]
-        if state.gradients is not None:
-            found.append("trainer_state.gradients: in the file, not in this trainer")
+        found += _names("optimizer_state", state.optimizer_state, self._updater.optimizers.keys())
+        found += _names("scheduler_state", state.scheduler_state, self._schedulers.classes.keys())
+        found += self._updater.mismatches(state)
+        found += self._schedulers.mismatches(state.scheduler_state)
+        if (state.loader is not None) is not self._train.has_state:
+            where = "in this trainer, not in the file" if self._train.has_state else "in the file, not in this trainer"
+            found.append(f"trainer_state.loader: {where}")
         return found + Generators.mismatches(state.rng_state)
 
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
@@ -240,11 +242,9 @@ class TorchWorkload:
         exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
         with ExitStack() as undo:  # a failure calls what it holds, last first
             undo.callback(Generators.copy().restore)
-            undo.callback(torch_optimizer.restore(self._optimizer, state.optimizer_state[_OPTIMIZER]))
-            if self._scheduler is not None:
-                former = copying.deepcopy(self._scheduler.state_dict())
-                undo.callback(self._scheduler.load_state_dict, former)
-                self._scheduler.load_state_dict(like(former, state.scheduler_state[_SCHEDULER]))
+            self._updater.restore(state, undo)
+            self._schedulers.restore(state.scheduler_state, undo)
+            self._restore_loader(state.loader, undo)
             for name, value in copying.deepcopy(torch_model.extras(self._model)).items():
                 undo.callback(torch_model.set_extra, self._model, name, value)
             torch_model.restore_extras(self._model, state.model_state)
@@ -254,13 +254,20 @@ class TorchWorkload:
             undo.pop_all()
         self.mark_boundary(copy_generators=True)
 
+    def _restore_loader(self, saved: Tree, undo: ExitStack) -> None:
+        """Spec: TR-LOOP-020."""
+        if saved is not None:
+            former = copying.deepcopy(self._train.state_dict())
+            undo.callback(self._train.load_state_dict, former)
+            self._train.load_state_dict(like(former, saved))
 
-def _names(path: str, saved: Mapping[str, Tree], live: set[str]) -> list[str]:
+
+def _names(path: str, saved: Mapping[str, Tree], live: AbstractSet[str]) -> list[str]:
     found = [f"{path}.{name}: in the file, not in this trainer" for name in sorted(saved.keys() - live)]
     return found + [f"{path}.{name}: in this trainer, not in the file" for name in sorted(live - saved.keys())]
 
 
-def _next_batch(data: EpochLoader, poll: Callable[[], None]) -> Any | None:  # noqa: ANN401 - whatever collation makes
+def _next_batch(data: BatchLoader, poll: Callable[[], None]) -> Any | None:  # noqa: ANN401 - whatever collation makes
     try:
         return data.next_batch()
     except Exception:

@@ -19,6 +19,8 @@ class WorkloadState:
 
     Attributes:
         gradients: Between two batches of one accumulation window, those of the window so far; None at its end.
+        scaler: Of a gradient scaler; None without one.
+        loader: What the loader of the training data says of its position; None if it says nothing.
     """
 
     model_state: Tree
@@ -26,6 +28,8 @@ class WorkloadState:
     scheduler_state: dict[str, Tree]
     rng_state: dict[str, Tree]
     gradients: Tree = None
+    scaler: Tree = None
+    loader: Tree = None
 
 
 class Workload(Protocol):

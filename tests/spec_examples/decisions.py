@@ -6,13 +6,13 @@ import re
 
 from spec_examples.source import BadExampleError, Verdict
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.retention import plan_retention
-from tenuto.callbacks.policies.save import Memory, SaveRules, plan_save
+from tenuto.callbacks.policies.memory import Memory
+from tenuto.callbacks.policies.monitors import MonitorSettings
+from tenuto.callbacks.policies.retention import KeepAll, KeepLast, plan_retention, stored_checkpoints
+from tenuto.callbacks.policies.save import SaveFacts, SaveRules, plan_save
+from tenuto.callbacks.policies.schedule import SaveEvery
 from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.events.contexts import Metric, Progress, RunIdentity
-
-_NOTHING = {"every_epochs": None, "every_steps": None, "monitor": None, "at_train_end": False}
-_UNMONITORED = {"mode": "min", "slots": 1, "min_delta": 0.0}
 
 
 def _split(cell):
@@ -26,14 +26,14 @@ def _number(cell):
 def due(item, _):
     """Plans the saves of a training whose epochs have the given numbers of batches."""
     by_epochs, by_steps, batches, *stated = item.cells
-    periods = {"every_epochs": _number(by_epochs), "every_steps": _number(by_steps)}
-    rules = SaveRules(**{**_NOTHING, **_UNMONITORED, **periods})
+    triggers = {"epochs": _number(by_epochs), "steps": _number(by_steps)}
+    rules = SaveRules(triggers={name: SaveEvery(**{name: n}) for name, n in triggers.items() if n is not None})
     memory, step, saves = Memory(), 0, {"batch": [], "epoch": []}
     for epoch, count in enumerate(map(int, _split(batches))):
         moments = [("batch", Progress(epoch, done, step + done)) for done in range(1, count + 1)]
         step += count
         for event, progress in [*moments, ("epoch", Progress(epoch + 1, 0, step))]:
-            plan = plan_save(rules, memory, event, progress, {}, None)
+            plan = plan_save(rules, memory, SaveFacts(event, progress, {}))
             if plan:
                 memory = plan.memory
                 saves[event].append(f"{progress.epoch}/{progress.global_step}")
@@ -43,7 +43,8 @@ def due(item, _):
 def best(item, _):
     """Shows rank 1 after each value."""
     values, stated = item.cells
-    firsts = [str(memory.best[0].epoch) if memory.best else "none" for memory, _ in _ranked(item.options, values)]
+    lists = [memory.list_of("m") for memory, _ in _ranked(item.options, values)]
+    firsts = [str(found[0].epoch) if found else "none" for found in lists]
     return Verdict(_split(stated), firsts)
 
 
@@ -53,25 +54,21 @@ def best_list(item, _):
     steps = _ranked(item.options, values)
     last, _ = steps[-1]
     gone = [re.search(r"_epoch_0*(\d+)\.ckpt", name)[1] for _, dropped in steps for name in dropped]
-    return Verdict([_split(cell) for cell in stated], [[str(entry.epoch) for entry in last.best], gone])
+    return Verdict([_split(cell) for cell in stated], [[str(entry.epoch) for entry in last.list_of("m")], gone])
 
 
 def _ranked(options, cell):
     """Offers one value an epoch; returns what is remembered after each, and the names that it dropped."""
-    ranking = {
-        "mode": options["mode"],
-        "slots": int(options["slots"]),
-        "min_delta": float(options["min_delta"]),
-        "monitor": "m",
-    }
-    rules = SaveRules(**{**_NOTHING, **ranking})
+    monitor = MonitorSettings("m", options["mode"], float(options["min_delta"]), int(options["slots"]))
+    rules = SaveRules(monitors=(monitor,))
     memory, metrics, epoch, steps = Memory(), {}, 0, []
     for value in _split(cell):
         text, again = value.removesuffix(" again"), value.endswith(" again")
         epoch += not again
         if text != "missing":  # a metric that is not measured keeps its old value, and the step of it
             metrics = {"m": Metric(float(text), epoch)}
-        plan = plan_save(rules, memory, "manual" if again else "epoch", Progress(epoch, 0, epoch), metrics, None)
+        event = "manual" if again else "epoch"
+        plan = plan_save(rules, memory, SaveFacts(event, Progress(epoch, 0, epoch), metrics))
         memory = plan.memory if plan else memory
         steps.append((memory, plan.dropped if plan else ()))
     return steps
@@ -108,15 +105,15 @@ def keep(item, _):
     policy, before, stated = item.cells
     words = [*before.split(), "e4"]
     entries = {_entry(word): word for word in words}
-    doomed = plan_retention(entries, run=_RUN, keep_last=_keep_last(policy))
+    doomed = plan_retention(stored_checkpoints(entries, run=_RUN, lists={}), _policy(policy)).delete
     return Verdict(stated.split(), [word for entry, word in entries.items() if entry.name not in doomed])
 
 
-def _keep_last(policy):
+def _policy(policy):
     found = re.fullmatch(r"KeepLast\((\d+)\)", policy)
     if not found and policy != "KeepAll":
         raise BadExampleError(f"policy {policy}; expected KeepAll or KeepLast(n)")
-    return int(found[1]) if found else None
+    return KeepLast(int(found[1])) if found else KeepAll()
 
 
 def _entry(word):

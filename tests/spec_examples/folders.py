@@ -18,7 +18,8 @@ _FLAGS = {None, "damaged", "inexact", "weights", "other"}
 def _document(model_state, **metadata):
     states = ("optimizer_state", "scheduler_state", "rng_state", "callback_state", "trainer_state")
     empty = {key: {} for key in states}
-    return Document({"version": "1.0", "requires": [], "metadata": metadata, "model_state": model_state, **empty})
+    parts = {"metadata": {"metrics": {}, "config": {}, "architecture": {}, **metadata}, "model_state": model_state}
+    return Document({"version": "1.0", "requires": [], **empty, **parts, "trainer_state": {"sums": {}}})
 
 
 def newest(item, folder):

@@ -1,7 +1,7 @@
 """Tagged values and trees of the adapter protocol, read and written."""
 from tenuto.document import Document, Tensor, dtype_name
 from tenuto.encode import Plan
-from tenuto.errors import TenutoError, internal
+from tenuto.errors import Phase, TenutoError, internal
 from tenuto.fs import BUFFER, Sink
 from tenuto.msgpack import Kind
 from tenuto.tree import Value
@@ -146,18 +146,31 @@ struct TreeReader(Movable):
             raise internal("an identity out of range")
         while len(self._by_identity) <= Int(id):
             self._by_identity.append(-1)
-        # A tied tensor is written out each time; the first one counts.
-        if self._by_identity[Int(id)] < 0:
-            self._by_identity[Int(id)] = len(self.tensors)
-            ref data = j.items[4].text
-            self.tensors.append(
-                Tensor(
-                    String(from_utf8=j.items[2].text),
-                    _parse_shape(j.items[3].text),
-                    _parse_hex(Span(data)[2 : len(data)]),
-                )
-            )
-        return Value.tensor(self._by_identity[Int(id)])
+        ref data = j.items[4].text
+        var told = Tensor(
+            String(from_utf8=j.items[2].text),
+            _parse_shape(j.items[3].text),
+            _parse_hex(Span(data)[2 : len(data)]),
+        )
+        # A tied tensor is written out each time, and is the same each time.
+        var known = self._by_identity[Int(id)]
+        if known < 0:
+            known = len(self.tensors)
+            self._by_identity[Int(id)] = known
+            self.tensors.append(told^)
+        elif not _is_same(self.tensors[known], told):
+            raise TenutoError("bad_tensor", Phase.ENCODE, "two of one identity")
+        return Value.tensor(known)
+
+
+def _is_same(one: Tensor, other: Tensor) -> Bool:
+    """Whether two tensors with bytes of their own are equal. Spec: CKPT-VAL-002.
+    """
+    return (
+        one.dtype == other.dtype
+        and one.shape == other.shape
+        and one.blob[].span() == other.blob[].span()
+    )
 
 
 def _parse_shape(b: Span[UInt8, _]) raises TenutoError -> List[UInt64]:

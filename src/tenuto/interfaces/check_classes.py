@@ -65,12 +65,12 @@ def _class(record: Record, found: Class, sources: Sources, *, is_last: bool) -> 
     for one in record.fields:
         yield from _offered(one, found, sources)
     for call in record.calls:
-        method = found.methods.get(call.name)
-        if method is None and _inherits(found):
+        if call.name not in found.methods and _inherits(found):
             continue
-        yield from presence(call, _place(found, method) if method else None, _place(found), "interface-call")
+        owner, method = sources.method(found, call.name) or (found, None)
+        yield from presence(call, _place(owner, method) if method else None, _place(found), "interface-call")
         if method is not None and call.pending is None:
-            yield from _call(call, method, found, sources)
+            yield from _call(call, method, owner, sources)
 
 
 def _inherits(found: Class) -> bool:
@@ -214,6 +214,8 @@ def _fits(expected: Type, found: Type | None) -> bool:
         return found is not None
     if expected.name == "path":
         return found.name in {"path", "str"}
+    if found.name == "oneof" and {one.name for one in found.arguments} == {expected.name, "map"}:
+        return True  # a record may be given as a map too
     if expected.name == "oneof" and found.name != "oneof":
         return any(_fits(one, found) for one in expected.arguments)
     if expected.name in {"oneof", "enum"}:

@@ -24,6 +24,7 @@ _PLAIN: Final = {
     "bytes": "bytes",
     "None": "none",
     "Tree": "tree",
+    "LiveTree": "tree",  # with tensors of a framework in it
     "Document": "document",
     "BaseException": "error",
     "Listener": "BaseCallback",  # what the trainer asks of a callback
@@ -116,6 +117,18 @@ class Sources:
                 if is_given and not _is_given(node):
                     del named[node.target.id]
         return {name: argument for name, argument in named.items() if not name.startswith("_")}
+
+    def method(self, found: Class, name: str) -> tuple[Class, ast.FunctionDef] | None:
+        """Returns the method of a name, and the class that has it: this one or the nearest of its bases."""
+        if name in found.methods:
+            return found, found.methods[name]
+        for base in found.node.bases:
+            above = self._resolve(found.module, ast.unparse(base))
+            if above is not None and isinstance(above[1], ast.ClassDef):
+                inherited = self.method(Class(above[0], above[1]), name)
+                if inherited is not None:
+                    return inherited
+        return None
 
     def arguments(self, module: Module, function: ast.FunctionDef) -> dict[str, Argument]:
         """Returns the arguments of a function but `self`."""

@@ -1,0 +1,54 @@
+"""Moving aside what cannot be used: nothing that a port cannot read is deleted."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
+from tenuto.reference.checkpoint.store import write_refusal
+
+__all__ = ["quarantine"]
+
+_FOLDER: Final = "quarantine"
+
+
+def quarantine(folder: str, names: Iterable[str], ops: StorageOps | None = None) -> dict[str, str]:
+    """Moves files of a folder into its folder `quarantine/`; nothing there is replaced.
+
+    Args:
+        folder: Where the files lie.
+        names: Of the files; a symbolic link is moved as it is.
+        ops: The storage to work through.
+
+    Returns:
+        The new name of each, relative to the folder.
+
+    Raises:
+        CheckpointError: `disk_full`, `not_writable` or `io_error`, phase `io`; what was moved before stays there.
+
+    Spec: STORE-KEEP-003, TR-RES-017.
+    """
+    ops, target = ops or PosixStorage(), os.path.join(folder, _FOLDER)
+    moved: dict[str, str] = {}
+    try:
+        ops.make_folder(target)
+        taken = set(ops.names(target))
+        for name in names:
+            free = next(free for free in _numbered(name) if free not in taken)
+            taken.add(free)
+            moved[name] = os.path.join(_FOLDER, free)
+            ops.rename(os.path.join(folder, name), os.path.join(folder, moved[name]))
+        ops.sync_folder(target)
+        ops.sync_folder(folder)
+    except OSError as error:
+        raise write_refusal("moving aside in", folder, error) from error
+    return moved
+
+
+def _numbered(name: str) -> Iterator[str]:
+    yield name
+    for number in itertools.count(2):
+        yield f"{name.removesuffix('.ckpt')}_{number}.ckpt"

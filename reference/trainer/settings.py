@@ -1,0 +1,94 @@
+"""The settings of a trainer and of an attempt; each refuses what is out of range with `invalid_setting` and its name.
+
+Spec: TR-SET-001.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Literal
+
+from attrs import Attribute, define, field, frozen
+
+from tenuto.reference.errors import ConfigError
+from tenuto.reference.events.contexts import Progress
+
+__all__ = ["OnUnusable", "ResumeSettings", "TrainerSettings"]
+
+OnUnusable = Literal["error", "fresh"]
+
+
+def _invalid(name: str, got: object, rule: str) -> ConfigError:
+    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
+
+
+def _count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
+    if type(value) is not int or value < 1:
+        raise _invalid(attribute.name, value, "a whole number of at least 1")
+
+
+def _count_or_none(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - as above
+    if value is not None:
+        _count(instance, attribute, value)
+
+
+def _seconds(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
+        raise _invalid(attribute.name, value, "a finite number above 0, or None")
+
+
+def _switch(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    if type(value) is not bool:
+        raise _invalid(attribute.name, value, "True or False")
+
+
+def _error_or_fresh(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    if value not in {"error", "fresh"}:
+        raise _invalid(attribute.name, value, "'error' or 'fresh'")
+
+
+@define
+class TrainerSettings:
+    """How long a run is, and how often it validates.
+
+    Attributes:
+        max_epochs: How many epochs the run is to have.
+        validate_every: Validation after every so many epochs.
+        max_steps: At which `global_step` the run ends as with a stop; None for no such end.
+        max_seconds: After how many seconds an attempt is interrupted at the end of a batch; None for never.
+
+    Raises:
+        ConfigError: `invalid_setting`, also when one is set later.
+
+    Spec: TR-SET-001.
+    """
+
+    max_epochs: int = field(validator=_count)
+    validate_every: int = field(default=1, validator=_count)
+    max_steps: int | None = field(default=None, validator=_count_or_none)
+    max_seconds: float | None = field(default=None, validator=_seconds)
+
+    def has_all_steps(self, progress: Progress) -> bool:
+        """Returns whether the last step of the run is made.
+
+        Spec: TR-LOOP-014.
+        """
+        return self.max_steps is not None and progress.global_step >= self.max_steps
+
+
+@frozen(kw_only=True)
+class ResumeSettings:
+    """What an attempt asks of the checkpoint that it continues from.
+
+    Attributes:
+        require_exact: Whether a resume that is not exact is refused.
+        on_unusable_checkpoint: What `auto` does where no checkpoint is usable: fail, or move all aside and start fresh.
+
+    Raises:
+        ConfigError: `invalid_setting`.
+
+    Spec: TR-SET-001, TR-REST-012, TR-RES-017.
+    """
+
+    require_exact: bool = field(default=False, validator=_switch)
+    on_unusable_checkpoint: OnUnusable = field(default="error", validator=_error_or_fresh)
