@@ -23,7 +23,7 @@ def epochs(values, **settings):
         ([3, 2, 2, 2, 1], {}, 4),  # a plateau counts
         ([3, 2, 2, 1, 1, 0], {}, 6),  # an improvement starts anew
         ([3, 4, 2, 4, 4, 1], {"patience": 2}, 5),
-        ([3, 2.5, 2, 1.5, 1], {"min_delta": 0.5}, 3),  # by exactly min_delta is no improvement; the best stays 3
+        ([3, 2.5, 2.5, 1], {"min_delta": 0.5}, 3),  # by exactly min_delta is no improvement
         ([3, 2.5, 1.9, 1.5, 1], {"min_delta": 0.5}, 5),
         ([NAN, 5, 5, 1, 0], {}, 5),
         ([NAN, NAN, 1], {}, 2),

@@ -67,3 +67,18 @@ def test_a_second_background_save_waits_for_the_first(tmp_path, monkeypatch):
     saved = [place for hook, place in recorder.log if hook == "on_checkpoint_saved"]
     assert len(saved) == 2
     assert slow.started == ["checkpoint_epoch_0001.ckpt", "checkpoint_epoch_0002.ckpt"]
+
+
+@pytest.mark.req("CPC-CALL-006")
+def test_the_best_is_that_of_the_last_durable_save_while_another_is_in_flight(tmp_path, monkeypatch):
+    slow, seen = Slow(monkeypatch), []
+    saver = saving(tmp_path, async_save=True)
+
+    def look(context):
+        if context.progress.global_step == 3:  # the first batch after the save has begun
+            seen.append((saver.best_model_path, saver.best_k_models))
+            slow.release.set()
+
+    small(Recorder(on_batch_end=look), saver, script={"loss": [0.5, 0.6]}).fit()
+    assert seen == [(None, {})]
+    assert saver.best_model_score == 0.5

@@ -12,6 +12,7 @@ from torch import nn
 from tenuto.reference.checkpoint.compare import first_difference
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.errors import RestoreError
+from tenuto.reference.trainer.torch_generators import seed_all
 from tenuto.reference.trainer.torch_tree import TreeMaker
 
 # -- what is saved ----------------------------------------------------------------------------------------------------
@@ -174,7 +175,6 @@ def _broken(tree, path, value):
         ("rng_state.numpy.key", b"\0\0\0\0"),
         ("rng_state.numpy.pos", 625),
         ("rng_state.numpy.bit_generator", "Philox"),
-        ("rng_state.cuda", [b"state"]),
         ("scheduler_state.scheduler", 1),
         ("optimizer_state.optimizer.state", [[0, 1]]),
     ],
@@ -190,6 +190,39 @@ def test_broken_parts_are_mismatches_and_nothing_has_changed(path, value):
     top = ".".join(path.split(".")[:2])
     assert [line.startswith(top) for line in caught.value.mismatches] == [True]
     assert first_difference(before, trainer.capture_state()) is None
+
+
+@pytest.mark.req("TR-REST-012", "TR-REST-011", "TR-REST-017")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("numpy", None, "rng_state.numpy: in this trainer, not in the file"),
+        ("cuda", [b"state"], "rng_state.cuda: 1 devices in the file, 0 here"),
+        ("other", 1, "rng_state.other: in the file, not in this trainer"),
+    ],
+)
+def test_a_generator_without_a_counterpart_is_seeded_anew_and_the_resume_is_not_exact(name, value, told):
+    saved = make_trainer().capture_state(copy=True)
+    saved.head["rng_state"].pop(name, None)
+    if value is not None:
+        saved.head["rng_state"][name] = value
+    found = []
+    for drawn in (5, 6):  # whatever was drawn before
+        trainer = make_trainer()
+        seed_all(drawn)
+        report = trainer.restore_state(saved)
+        assert (report.exact, report.notes) == (False, (told,))
+        again = trainer.capture_state()
+        assert again.head["metadata"]["exact"] is False
+        found.append(again.head["rng_state"])
+    assert found[0] == found[1]
+    assert [known for known in found[0] if found[0][known] != saved.head["rng_state"].get(known)] == (
+        [name] if name in found[0] else []
+    )
+    with pytest.raises(RestoreError) as caught:
+        trainer.fit(require_exact=True)
+    assert caught.value.code == "state_mismatch"
+    assert trainer.fit().progress.epoch == 3
 
 
 @pytest.mark.req("TR-REST-002")

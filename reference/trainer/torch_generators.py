@@ -13,7 +13,7 @@ from attrs import frozen
 
 from tenuto.reference.checkpoint.tree import Tree
 
-__all__ = ["Generators", "isolated_generators", "seed_all"]
+__all__ = ["Generators", "fit_generators", "isolated_generators", "seed_all"]
 
 _NAMES = ("python", "numpy", "torch", "cuda")
 _MT19937_WORDS = 624
@@ -37,6 +37,20 @@ class Generators:
         cuda = tuple(torch.cuda.get_rng_state_all()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
         numpy_state: Any = np.random.get_state(legacy=False)
         return cls(random.getstate(), numpy_state, torch.get_rng_state(), cuda)
+
+    @classmethod
+    def seeded(cls, seed: int, devices: int) -> Generators:
+        """Returns states as after seeding, without touching the generators.
+
+        Args:
+            seed: In [0, 2^64).
+            devices: How many CUDA devices there are.
+        """
+        numpy_state: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)
+        kinds = ("cpu", *(f"cuda:{index}" for index in range(devices)))
+        own = [torch.Generator(device=kind).manual_seed((seed + at) % 2**63) for at, kind in enumerate(kinds)]
+        states = [generator.get_state() for generator in own]
+        return cls(random.Random(seed).getstate(), numpy_state, states[0], tuple(states[1:]))  # noqa: S311 - no secret
 
     def restore(self) -> None:
         """Sets all global generators."""
@@ -83,12 +97,11 @@ class Generators:
 
     @classmethod
     def mismatches(cls, tree: dict[str, Any]) -> list[str]:
-        """Returns which generators a saved state lacks, or has in a form that cannot be restored.
+        """Returns which generators a state, fitted to those that live, has in a form that cannot be restored.
 
         Spec: TR-REST-001.
         """
-        found = [f"rng_state.{name}: not in the file" for name in _NAMES if name not in tree]
-        return found or [f"rng_state.{name}: {rest}" for name in _NAMES for rest in _faults(name, tree)]
+        return [f"rng_state.{name}: {rest}" for name in _NAMES for rest in _faults(name, tree)]
 
 
 def _torch_state(data: bytes) -> torch.Tensor:
@@ -110,18 +123,41 @@ def _faults(name: str, tree: dict[str, Any]) -> Iterator[str]:
         elif name == "torch":
             torch.Generator().set_state(made.torch_state)
         else:
-            yield from _cuda_faults(made.cuda_states)
+            _try_on_devices(made.cuda_states)
     except (AttributeError, IndexError, KeyError, OverflowError, RuntimeError, TypeError, ValueError) as error:
         yield f"cannot be restored ({type(error).__name__}: {error})"
 
 
-def _cuda_faults(states: tuple[torch.Tensor, ...]) -> Iterator[str]:
-    devices = torch.cuda.device_count()
-    if len(states) > devices:
-        yield f"{len(states)} devices in the file, {devices} here"
-        return
+def _try_on_devices(states: tuple[torch.Tensor, ...]) -> None:
     for index, state in enumerate(states):
         torch.Generator(device=f"cuda:{index}").set_state(state)
+
+
+def fit_generators(tree: dict[str, Any], seed: int) -> tuple[dict[str, Any], list[str]]:
+    """Fits a saved state to the generators that live here.
+
+    Args:
+        tree: Of a file. Borrowed.
+        seed: For generators that it has no state for.
+
+    Returns:
+        A state of every live generator, and each in which it is not the saved one, with its path.
+
+    Spec: TR-REST-012.
+    """
+    saved = tree.get("cuda")
+    # Asked only where it matters: the answer starts the driver.
+    is_in_use = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    devices = torch.cuda.device_count() if saved or is_in_use else 0
+    fresh = Generators.seeded(seed, devices).to_tree()
+    reasons = [f"rng_state.{name}: in this trainer, not in the file" for name in fresh if name not in tree]
+    reasons += [f"rng_state.{name}: in the file, not in this trainer" for name in tree if name not in fresh]
+    whole: dict[str, Any] = {name: tree.get(name, state) for name, state in fresh.items()}
+    if isinstance(saved, list) and len(saved) != devices:
+        reasons.append(f"rng_state.cuda: {len(saved)} devices in the file, {devices} here")
+        anew: Any = fresh["cuda"]
+        whole["cuda"] = [*saved[:devices], *anew[len(saved) :]]
+    return whole, reasons
 
 
 def seed_all(seed: int) -> None:

@@ -16,7 +16,8 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.events.contexts import Metric, Progress
 from tenuto.reference.trainer import torch_model
 from tenuto.reference.trainer.metrics import check_training_names
-from tenuto.reference.trainer.torch_generators import Generators
+from tenuto.reference.trainer.torch_data import mixed
+from tenuto.reference.trainer.torch_generators import Generators, fit_generators
 from tenuto.reference.trainer.torch_iterable import BatchLoader
 from tenuto.reference.trainer.torch_metrics import flat_values, number
 from tenuto.reference.trainer.torch_schedulers import Schedulers
@@ -206,7 +207,7 @@ class TorchWorkload:
             None if loader is None else maker.tree(loader, "trainer_state.loader"),
         )
 
-    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:  # noqa: ARG002 - of windows the file tells
+    def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:
         """See `Workload`.
 
         Spec: TR-REST-001.
@@ -219,7 +220,20 @@ class TorchWorkload:
         if (state.loader is not None) is not self._train.has_state:
             where = "in this trainer, not in the file" if self._train.has_state else "in the file, not in this trainer"
             found.append(f"trainer_state.loader: {where}")
-        return found + Generators.mismatches(state.rng_state)
+        return found + Generators.mismatches(self._generators(state, progress)[0])
+
+    def inexact(self, state: WorkloadState, progress: Progress) -> list[str]:
+        """See `Workload`.
+
+        Spec: TR-REST-012.
+        """
+        return self._generators(state, progress)[1]
+
+    def _generators(self, state: WorkloadState, progress: Progress) -> tuple[dict[str, Any], list[str]]:
+        """Returns the state for each live generator, and what of it is not in the file."""
+        rank = torch.distributed.get_rank() if torch.distributed.is_initialized() else 0
+        seed: Any = self._config["seed"]
+        return fit_generators(state.rng_state, mixed(seed, progress.epoch, rank))
 
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
         """See `Workload`.
@@ -232,12 +246,12 @@ class TorchWorkload:
             if saved.get(name) != live
         ]
 
-    def restore(self, state: WorkloadState) -> None:
+    def restore(self, state: WorkloadState, progress: Progress) -> None:
         """See `Workload`.
 
         Spec: TR-REST-002, TR-REST-003.
         """
-        generators = Generators.from_tree(state.rng_state)
+        generators = Generators.from_tree(self._generators(state, progress)[0])
         weights = torch_model.load(self._model, state.model_state)
         exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
         with ExitStack() as undo:  # a failure calls what it holds, last first

@@ -94,21 +94,22 @@ class Training:
         mismatches += self.workload.mismatches(part, progress)
         mismatches += self.workload.config_mismatches(states.config_of(state))
         head: Any = state.head
-        if require_exact and not head["metadata"]["exact"]:
-            mismatches.append(_INEXACT)
+        inexact = self.workload.inexact(part, progress)
+        if require_exact:
+            mismatches += [*inexact, *[_INEXACT] * (not head["metadata"]["exact"])]
         if mismatches:
             raise states.mismatch_error(mismatches)
         metrics = states.metrics_of(state)
         undo = self._dispatcher.restore(head["callback_state"])
         try:
-            self.workload.restore(part)
+            self.workload.restore(part, progress)
         except BaseException:
             undo()
             raise
-        exact = head["metadata"]["exact"]
+        exact = head["metadata"]["exact"] and not inexact
         self.metrics, self.progress, self._restored = metrics, progress, run
         self._boundary.restored(exact=exact)
-        return RestoreReport(progress, exact, self._dispatcher.unmatched(head["callback_state"]))
+        return RestoreReport(progress, exact, (*inexact, *self._dispatcher.unmatched(head["callback_state"])))
 
     def _refuse_inexact(self, asked: ResumeSettings) -> None:
         """Looks at a state that was restored by hand.

@@ -95,5 +95,8 @@ class Workload(Protocol):
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
         """Returns every setting that has to be as saved and is not, with its path."""
 
-    def restore(self, state: WorkloadState) -> None:
-        """Takes over a state that fits, generators last; on an error everything is as before."""
+    def inexact(self, state: WorkloadState, progress: Progress) -> list[str]:
+        """Returns why training would not go on exactly from a state of this progress that fits, each with its path."""
+
+    def restore(self, state: WorkloadState, progress: Progress) -> None:
+        """Takes over a state of this progress that fits, generators last; on an error everything is as before."""

@@ -235,7 +235,11 @@ class ReferenceWorkload:
             if not is_same(saved.get(name), live)
         ]
 
-    def restore(self, state: WorkloadState) -> None:
+    def inexact(self, state: WorkloadState, progress: Progress) -> list[str]:  # noqa: ARG002 - the signature of `Workload`
+        """See `Workload`. What fits is complete."""
+        return []
+
+    def restore(self, state: WorkloadState, progress: Progress) -> None:  # noqa: ARG002 - as above
         """See `Workload`. Everything is made first and put in place at the end, so there is nothing to undo.
 
         Spec: TR-REST-002, TR-REST-003.
