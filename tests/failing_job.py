@@ -91,4 +91,5 @@ def _fail_in_update(trainer):
         if next(updates) == FAILING_UPDATE:
             raise RuntimeError("in the update")
 
-    trainer.workload._optimizer.register_step_post_hook(fail)
+    (optimizer,) = trainer.workload._updater.optimizers.values()
+    optimizer.register_step_post_hook(fail)
