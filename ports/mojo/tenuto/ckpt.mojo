@@ -102,7 +102,9 @@ def read_head(path: StringSpan) raises TenutoError -> Value:
     var shared = ArcPointer(map_file(path))
     var b = shared[].span()
     var parts = _open(b)
-    var rows = read_table(b[parts.table_offset : parts.file_length - TAIL_BYTES])
+    var rows = read_table(
+        b[parts.table_offset : parts.file_length - TAIL_BYTES]
+    )
     var scan = Scan(b[0 : parts.head_length].as_imm())
     check_keys(scan)
     var refs = read_tensors(scan)

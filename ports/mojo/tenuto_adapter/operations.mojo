@@ -16,7 +16,7 @@ from tenuto_adapter.training import carry_out
 
 # As in port.toml.
 comptime IDENTITY = '"port":{"name":"mojo","version":"0.1.0","language":"Mojo"}'
-comptime CLAIMS = '"claims":["codec-read","codec","callbacks","checkpoint","resume"],"capabilities":["symlinks","mmap"]'
+comptime CLAIMS = '"claims":["codec-read","codec","callbacks","checkpoint","resume"],"capabilities":["signals","symlinks","mmap"]'
 
 
 struct Reply(Movable):

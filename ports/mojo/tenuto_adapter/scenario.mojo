@@ -193,6 +193,10 @@ def _action(j: Json) raises TenutoError -> Action:
         action.text = j.string(needs)
     if do == "raise" and not action.text.startswith("x_"):
         raise internal(action.text + ": expected a code that starts with x_")
+    if do == "signal" and (
+        action.text != "SIGINT" and action.text != "SIGTERM"
+    ):
+        raise internal(action.text + ": expected SIGINT or SIGTERM")
     action.hook = hook_of(j.string("hook"))
     action.call = _scalar(j.get("call")).as_int()
     var is_news = (

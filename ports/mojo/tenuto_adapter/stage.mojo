@@ -9,6 +9,7 @@ from tenuto.events.hooks import HOOK_COUNT
 from tenuto.events.listener import Callback, Phase
 from tenuto.fs import Fd, O_CREAT, O_WRONLY
 from tenuto.storage import move, remove
+from tenuto.trainer.signals import send
 from tenuto.tree import Value
 from tenuto_adapter.events import event_line
 from tenuto_adapter.scenario import Action, Part
@@ -39,7 +40,7 @@ struct Stage(Movable):
         elif action.do == "raise":
             raise TenutoError(action.text.copy(), "train", "told to fail")
         elif action.do == "signal":
-            context.request_interrupt(action.text)
+            send(action.text)
         elif action.do == "break":
             move(self.folder, self.folder + ".away")
             _ = Fd(self.folder, O_WRONLY | O_CREAT)

@@ -27,9 +27,7 @@ struct CheckpointCallback(Callback, Copyable):
     var _memory: ArcPointer[Memory]
     var _saver: ArcPointer[Saver]
 
-    def __init__(
-        out self, var settings: CheckpointSettings
-    ) raises TenutoError:
+    def __init__(out self, var settings: CheckpointSettings) raises TenutoError:
         settings.check()
         self._memory = ArcPointer(Memory(settings.chosen()))
         self._saver = ArcPointer(Saver(settings, self._memory))
@@ -67,7 +65,7 @@ struct CheckpointCallback(Callback, Copyable):
     def on_exception(mut self, context: Context) raises TenutoError:
         """What fails in telling older news keeps no emergency save back."""
         try:
-            self._saver[].tell(context)
+            self._saver[].news.tell(context)
         finally:
             self._saver[].save_emergency(context)
 
@@ -142,8 +140,6 @@ struct CheckpointCallback(Callback, Copyable):
         ref lists = self._memory[].lists
         if len(lists) > 0:
             for entry in lists[0].entries:
-                var path = String(
-                    self.settings.checkpoint_dir, "/", entry.file
-                )
+                var path = String(self.settings.checkpoint_dir, "/", entry.file)
                 found[path^] = entry.value
         return found^

@@ -77,7 +77,9 @@ def entry_name(metric: StringSpan, slots: Int, progress: Progress) -> String:
     """
     if slots == 1:
         return best_name(metric)
-    return String("best_model_", escape(metric), "_", _moment(progress), ".ckpt")
+    return String(
+        "best_model_", escape(metric), "_", _moment(progress), ".ckpt"
+    )
 
 
 def _digits(b: Span[UInt8, _], start: Int) -> Int:
@@ -88,9 +90,7 @@ def _digits(b: Span[UInt8, _], start: Int) -> Int:
     return at
 
 
-def _field(
-    b: Span[UInt8, _], at: Int, label: StringSpan, least: Int
-) -> Int:
+def _field(b: Span[UInt8, _], at: Int, label: StringSpan, least: Int) -> Int:
     """Offset behind a label and at least so many digits, or -1."""
     var n = label.byte_length()
     if n > len(b) - at or b[at : at + n] != label.as_bytes():

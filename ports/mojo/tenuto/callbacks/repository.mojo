@@ -8,6 +8,7 @@ from ..events.contexts import DeletedCheckpoint, SavedCheckpoint
 from ..events.progress import Progress, RunIdentity
 from ..ledger import read_entry, read_ledger
 from ..log import log
+from .job import SaveJob, SaveOutcome
 from .naming import (
     FINAL_WEIGHTS,
     LATEST,
@@ -19,45 +20,6 @@ from .ranking import BestEntry, BestList
 from .retention import plan_retention
 from .settings import CheckpointSettings
 from .store import Store
-
-
-struct SaveJob(Movable):
-    """One checkpoint to be written."""
-
-    var document: Document
-    var names: List[String]  # the first is written, the others are second ones
-    var moves_latest: Bool
-    var left: List[String]  # names that left a best list
-    var progress: Progress
-    var reasons: List[String]
-    var is_exact: Bool
-
-    def __init__(
-        out self,
-        var document: Document,
-        var names: List[String],
-        progress: Progress,
-        var reasons: List[String],
-        is_exact: Bool,
-    ):
-        self.document = document^
-        self.names = names^
-        self.moves_latest = True
-        self.left = []
-        self.progress = progress
-        self.reasons = reasons^
-        self.is_exact = is_exact
-
-
-struct SaveOutcome(Copyable):
-    """What a job did: the checkpoint is durable under its first name."""
-
-    var saved: SavedCheckpoint
-    var deleted: List[DeletedCheckpoint]
-
-    def __init__(out self, var saved: SavedCheckpoint):
-        self.saved = saved^
-        self.deleted = []
 
 
 struct Repository(Movable):
@@ -147,9 +109,7 @@ struct Repository(Movable):
                 self._note(entry.named(names[i].copy()))
                 made.append(names[i].copy())
         var outcome = SaveOutcome(
-            SavedCheckpoint(
-                path^, made^, job.reasons.copy(), job.progress
-            )
+            SavedCheckpoint(path^, made^, job.reasons.copy(), job.progress)
         )
         if not self.needs_mending:
             self._retain(job.left, lists, outcome)
@@ -245,11 +205,7 @@ struct Repository(Movable):
                     Bool(self.run.parent)
                     and there.checkpoint_id == self.run.parent.value()
                 )
-                if (
-                    is_parent
-                    and is_exact
-                    and there.progress.is_same(progress)
-                ):
+                if is_parent and is_exact and there.progress.is_same(progress):
                     return
                 label = String("attempt", there.attempt)
         var stem = String(stem_of(name), "_", label)

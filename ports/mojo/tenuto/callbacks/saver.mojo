@@ -1,53 +1,19 @@
 """Acts on decisions to save: captures, writes, tells, or counts failures."""
 from std.memory import ArcPointer
-from ..clock import TimeOfDay, seconds
+from ..clock import seconds
 from ..errors import Phase, TenutoError
 from ..events.contexts import CaptureRequest, Context
 from ..events.progress import Progress
 from ..log import log
 from ..tree import Value
-from ..trainer.metrics import MetricBook, flatten
+from ..trainer.metrics import flatten
 from ..trainer.state import weights_of
+from .job import News, SaveJob, SaveOutcome
 from .memory import Memory
-from .naming import best_name, boundary_name, emergency_name, escape
-from .ranking import Admission, Monitor
-from .repository import Repository, SaveJob, SaveOutcome
+from .naming import emergency_name
+from .repository import Repository
 from .settings import CheckpointSettings
-
-
-struct Update(Movable):
-    """What an event does to the best lists."""
-
-    var memory: Memory  # after it
-    var names: List[String]  # of the new entries, in their order
-    var left: List[String]
-    var trigger: Value
-    var files: Value
-
-    def __init__(out self, var memory: Memory):
-        self.memory = memory^
-        self.names = []
-        self.left = []
-        self.trigger = Value()
-        self.files = Value()
-
-    def has_entered(self) -> Bool:
-        """Whether the state has entered a list."""
-        return len(self.names) > 0
-
-
-def make_trigger(one: Monitor, value: Float64, admission: Admission) -> Value:
-    """The map `metadata.origin.trigger`. Spec: TR-STATE-012."""
-    var m = Value.map()
-    m.put("monitor", Value.text(one.name))
-    m.put("value", Value.float(value))
-    m.put("mode", Value.text(one.mode))
-    m.put("strategy", Value.text("best"))
-    var previous = Value()
-    if admission.previous:
-        previous = Value.float(admission.previous.value())
-    m.put("previous_best", previous^)
-    return m^
+from .update import Update, admit, keeps_times, missing
 
 
 struct Saver(Movable):
@@ -59,11 +25,11 @@ struct Saver(Movable):
     var settings: CheckpointSettings
     var memory: ArcPointer[Memory]
     var last_path: Optional[String]
+    var news: News
     var _repository: Optional[Repository]
     var _failures: Int  # in a row
     var _saved_at: Optional[Progress]
     var _saved_seconds: Float64
-    var _news: List[SaveOutcome]
     var _warned: List[String]
     var _files: Value  # monitor -> name, of those without overwriting
 
@@ -73,11 +39,11 @@ struct Saver(Movable):
         self.settings = settings.copy()
         self.memory = memory
         self.last_path = None
+        self.news = News()
         self._repository = None
         self._failures = 0
         self._saved_at = None
         self._saved_seconds = 0.0
-        self._news = []
         self._warned = []
         self._files = Value.map()
 
@@ -100,7 +66,7 @@ struct Saver(Movable):
     def end_batch(mut self, context: Context) raises TenutoError:
         """Save by steps and by seconds. Spec: CPC-WHEN-002, CPC-WHEN-008."""
         if self.settings.save_every_steps:
-            self.tell(context)
+            self.news.tell(context)
         var update = Update(self.memory[].copy())
         var is_due = self._is_time(context)
         var step = context.progress.global_step
@@ -116,9 +82,9 @@ struct Saver(Movable):
 
         Spec: CPC-WHEN-001, CPC-WHEN-003, CPC-WHEN-008, CPC-WHEN-012.
         """
-        self.tell(context)
+        self.news.tell(context)
         self._look_for_monitors(context)
-        var update = self._admit(context)
+        var update = self._admitted(context)
         var is_due = self._is_time(context)
         var epoch = context.progress.epoch
         ref every = self.settings.save_frequency
@@ -138,14 +104,16 @@ struct Saver(Movable):
 
         Spec: CPC-WHEN-004, CPC-ERR-004, CPC-NAME-012.
         """
-        self.tell(context)
+        self.news.tell(context)
         var is_saved = Bool(self._saved_at) and (
             self._saved_at.value().is_same(context.progress)
         )
         if self.settings.save_on_train_end and not is_saved:
-            var update = Update(self.memory[].copy())
             self._save(
-                context, update^, [String("train_end")], is_final=True
+                context,
+                Update(self.memory[].copy()),
+                [String("train_end")],
+                is_final=True,
             )
         if self.settings.save_final_weights:
             var request = CaptureRequest([String("train_end")])
@@ -175,11 +143,11 @@ struct Saver(Movable):
         self._open(context)
         var outcome = self._repository.value().write(job, self.memory[].lists)
         self._note(outcome^)
-        self.tell(context)
+        self.news.tell(context)
 
     def close(mut self):
         """The end of an attempt."""
-        self._news = []
+        self.news = News()
         self._warned = []
         self._saved_at = None
 
@@ -191,7 +159,7 @@ struct Saver(Movable):
         Spec: CPC-CALL-001, CPC-CALL-003, CPC-ERR-008, CPC-WHEN-006.
         """
         context._record(flatten(metrics))
-        var update = self._admit(context)
+        var update = self._admitted(context)
         var reasons = List[String]()
         if update.has_entered():
             reasons.append("best")
@@ -202,18 +170,6 @@ struct Saver(Movable):
         except e:
             self.memory[] = before^
             raise e^
-
-    def tell(mut self, context: Context) raises TenutoError:
-        """Tell every callback what has become durable.
-
-        Spec: CPC-CALL-007, CB-HOOK-010, CB-FAIL-005.
-        """
-        var news = self._news.copy()
-        self._news = []
-        for outcome in news:
-            context.announce(outcome.saved)
-            for gone in outcome.deleted:
-                context.announce(gone)
 
     # -- decisions -----------------------------------------------------------
 
@@ -230,10 +186,7 @@ struct Saver(Movable):
         """Spec: CPC-BEST-007."""
         if not context.measured:
             return
-        for one in self.memory[].lists:
-            ref name = one.monitor.name
-            if context.metrics().get(name):
-                continue
+        for name in missing(self.memory[], context.metrics()):
             if self.settings.strict_monitor:
                 raise TenutoError(
                     "monitor_missing",
@@ -244,53 +197,19 @@ struct Saver(Movable):
                 log(String("monitor: ", name, " was never measured"))
                 self._warned.append(name.copy())
 
-    def _admit(mut self, context: Context) raises TenutoError -> Update:
+    def _admitted(mut self, context: Context) raises TenutoError -> Update:
         """Let the metrics of this moment into the lists.
 
-        Spec: CPC-BEST-006, CPC-BEST-011, CPC-BEST-015, CPC-NAME-013.
+        Spec: CPC-BEST-006, CPC-BEST-015.
         """
-        var update = Update(self.memory[].copy())
-        var files = self._files.copy()
-        for ref one in update.memory.lists:
-            var metric = context.metrics().get(one.monitor.name)
-            if (
-                not metric
-                or metric.value().step != context.progress.global_step
-            ):
-                continue
-            var admission = one.admit(metric.value().value, context.progress)
-            if admission.place < 0:
-                continue
-            if not update.has_entered():
-                update.trigger = make_trigger(
-                    one.monitor, metric.value().value, admission
-                )
-            if not one.monitor.overwrite:
-                var name = self._timed_name(one.monitor.name)
-                files.put(one.monitor.name, Value.text(name))
-                update.names.append(name^)
-                continue
-            update.names.append(one.entries[admission.place].file.copy())
-            if one.monitor.slots > 1 and admission.place == 0:
-                update.names.append(best_name(one.monitor.name))
-            if admission.left:
-                update.left.append(admission.left.copy())
-        update.files = files^
-        return update^
-
-    def _timed_name(self, metric: String) -> String:
-        """A best name that replaces nothing. Spec: CPC-NAME-009."""
-        var stem = String(
-            "best_model_", escape(metric), "_", TimeOfDay().compact()
+        self._open(context)
+        return admit(
+            self.memory[],
+            context.metrics(),
+            context.progress,
+            self._repository.value().store,
+            self._files,
         )
-        var name = stem + ".ckpt"
-        var number = 2
-        while self._repository and (
-            not self._repository.value().store.is_free(name)
-        ):
-            name = String(stem, "_", number, ".ckpt")
-            number += 1
-        return name^
 
     # -- doing ---------------------------------------------------------------
 
@@ -314,18 +233,14 @@ struct Saver(Movable):
         try:
             _ = self._write(context, update^, reasons^, by_hand=False)
         except e:
-            var is_of_write = e.phase != Phase.CONFIG
             self.memory[].lists = before.lists.copy()
             self._failures += 1
             log(String("saving failed, ", self._failures, " in a row: ", e))
-            if (
-                is_final
-                or not is_of_write
-                or self._failures >= self.settings.max_save_failures
-            ):
+            var is_last = self._failures >= self.settings.max_save_failures
+            if is_final or is_last or e.phase == Phase.CONFIG:
                 raise e^
             return
-        self.tell(context)
+        self.news.tell(context)
 
     def _write(
         mut self,
@@ -338,49 +253,36 @@ struct Saver(Movable):
 
         Spec: CPC-WHEN-005, CPC-BEST-013, CPC-CALL-008.
         """
-        self._open(context)
-        if self._repository.value().needs_mending:
-            self._mend()
+        self._mend(context)
         self.memory[] = update.memory.copy()
         var request = CaptureRequest(reasons.copy())
         request.best = self.memory[].best()
         request.trigger = update.trigger.copy()
         request.by_hand = by_hand
-        if self._keeps_times():
+        if keeps_times(update.memory):
             request.files = update.files.copy()
-        var names = List[String]()
-        if not (len(reasons) == 1 and reasons[0] == "best"):
-            names.append(
-                boundary_name(
-                    context.progress,
-                    context.in_window,
-                    self.settings.layout == "epoch_dirs",
-                )
-            )
-        names.extend(update.names.copy())
+        var names = update.all_names(
+            reasons,
+            context.progress,
+            context.in_window,
+            self.settings.layout == "epoch_dirs",
+        )
         var doc = context.capture(request)
         var is_exact = doc.root.get("metadata").get("exact").bits != 0
-        var job = SaveJob(
-            doc^, names^, context.progress, reasons^, is_exact
-        )
+        var job = SaveJob(doc^, names^, context.progress, reasons^, is_exact)
         job.left = update.left.copy()
         var outcome = self._repository.value().write(job, self.memory[].lists)
-        if self._keeps_times():
-            self._files = update.files.copy()
+        self._files = update.files.copy()
         self._saved_at = context.progress
         var path = outcome.saved.path.copy()
         self._note(outcome^)
         return path^
 
-    def _keeps_times(self) -> Bool:
-        """Whether a monitor does not overwrite. Spec: CPC-NAME-014."""
-        for one in self.settings.chosen():
-            if not one.overwrite:
-                return True
-        return False
-
-    def _mend(mut self):
+    def _mend(mut self, context: Context) raises TenutoError:
         """Make names that could not be made before. Spec: CPC-ERR-006."""
+        self._open(context)
+        if not self._repository.value().needs_mending:
+            return
         try:
             self._repository.value().repair(self.memory[].lists)
         except e:
@@ -389,13 +291,4 @@ struct Saver(Movable):
     def _note(mut self, var outcome: SaveOutcome):
         self._failures = 0
         self.last_path = outcome.saved.path.copy()
-        log(
-            String(
-                "Saved checkpoint: ",
-                outcome.saved.path,
-                " (",
-                ", ".join(outcome.saved.reasons),
-                ")",
-            )
-        )
-        self._news.append(outcome^)
+        self.news.add(outcome^)

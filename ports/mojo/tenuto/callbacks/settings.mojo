@@ -20,6 +20,7 @@ from .naming import escape, moment_end
 from .ranking import Monitor
 from .retention import Retention
 
+
 struct CheckpointSettings(Copyable):
     """Section 1 of 20-checkpoint-callback.md.
 
@@ -91,9 +92,7 @@ struct CheckpointSettings(Copyable):
             if not put_monitor(self.monitor, name, v):
                 raise invalid(name, "the name of a setting")
 
-    def _put_count(
-        mut self, name: String, v: Value
-    ) raises TenutoError -> Bool:
+    def _put_count(mut self, name: String, v: Value) raises TenutoError -> Bool:
         if name == "save_frequency":
             self.save_frequency = read_integer_or_nil(name, v)
         elif name == "save_every_steps":

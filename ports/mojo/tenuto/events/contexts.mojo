@@ -47,9 +47,7 @@ struct Calls(ImplicitlyCopyable):
 
     var stop: def(Erased, String) thin -> None
     var interrupt: def(Erased, String) thin raises TenutoError -> None
-    var capture: def(
-        Erased, CaptureRequest
-    ) thin raises TenutoError -> Document
+    var capture: def(Erased, CaptureRequest) thin raises TenutoError -> Document
     var saved: def(Erased, SavedCheckpoint) thin raises TenutoError -> None
     var deleted: def(Erased, DeletedCheckpoint) thin raises TenutoError -> None
     var metrics: def(Erased) thin -> Pointer[MetricBook, MutUntrackedOrigin]
@@ -58,7 +56,9 @@ struct Calls(ImplicitlyCopyable):
         out self,
         stop: def(Erased, String) thin -> None,
         interrupt: def(Erased, String) thin raises TenutoError -> None,
-        capture: def(Erased, CaptureRequest) thin raises TenutoError -> Document,
+        capture: def(
+            Erased, CaptureRequest
+        ) thin raises TenutoError -> Document,
         saved: def(Erased, SavedCheckpoint) thin raises TenutoError -> None,
         deleted: def(Erased, DeletedCheckpoint) thin raises TenutoError -> None,
         metrics: def(Erased) thin -> Pointer[MetricBook, MutUntrackedOrigin],

@@ -110,9 +110,7 @@ def class_name[T: AnyType]() -> String:
     return String(from_utf8_lossy=b[start:end])
 
 
-def _call[
-    T: Callback
-](p: Erased, context: Context) raises TenutoError -> None:
+def _call[T: Callback](p: Erased, context: Context) raises TenutoError -> None:
     """Call the hook of a context."""
     ref one = p.unsafe_bitcast[T]()[]
     var hook = context.hook

@@ -36,9 +36,7 @@ def _stop[W: Workload](p: Erased, reason: String) -> None:
         trainer._stop = reason.copy()
 
 
-def _interrupt[
-    W: Workload
-](p: Erased, name: String) raises TenutoError -> None:
+def _interrupt[W: Workload](p: Erased, name: String) raises TenutoError -> None:
     p.unsafe_bitcast[Trainer[W]]()[].request_interrupt(name)
 
 
@@ -68,10 +66,6 @@ def _deleted[
     trainer._call(context)
 
 
-def _metrics[
-    W: Workload
-](p: Erased) -> Pointer[MetricBook, MutUntrackedOrigin]:
+def _metrics[W: Workload](p: Erased) -> Pointer[MetricBook, MutUntrackedOrigin]:
     ref trainer = p.unsafe_bitcast[Trainer[W]]()[]
-    return Pointer(to=trainer.metrics).unsafe_origin_cast[
-        MutUntrackedOrigin
-    ]()
+    return Pointer(to=trainer.metrics).unsafe_origin_cast[MutUntrackedOrigin]()

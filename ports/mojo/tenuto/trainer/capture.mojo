@@ -51,9 +51,7 @@ def build_document[
 
 def check_fits[
     W: Workload
-](
-    workload: W, settings: TrainerSettings, state: Document
-) raises TenutoError:
+](workload: W, settings: TrainerSettings, state: Document) raises TenutoError:
     """Refuse what does not fit the live objects, with every mismatch.
 
     Errors: `not_resumable`, `state_mismatch`.
@@ -83,9 +81,7 @@ def check_fits[
     if len(paths) == 0:
         return
     sort_texts(paths)
-    var e = TenutoError(
-        "state_mismatch", Phase.RESTORE, ", ".join(paths)
-    )
+    var e = TenutoError("state_mismatch", Phase.RESTORE, ", ".join(paths))
     e.mismatches = paths^
     raise e^
 
@@ -111,7 +107,9 @@ def metrics_of(state: Document) raises TenutoError -> MetricBook:
     ref values = state.root.get("metadata").get("metrics")
     for i in range(0, len(values.items), 2):
         var one = Value.map()
-        one.put(values.items[i].as_text(), values.items[i + 1].get("value").copy())
+        one.put(
+            values.items[i].as_text(), values.items[i + 1].get("value").copy()
+        )
         book.record(one, values.items[i + 1].get("step").as_int())
     book.sums = state.root.get("trainer_state").get("sums").copy()
     return book^

@@ -17,8 +17,9 @@ from .boundary import Boundary
 from .calls import calls_of
 from .capture import build_document, check_fits, metrics_of
 from .dispatcher import Dispatcher
+from .epoch import run_epoch
 from .interrupts import Interrupts, is_interruption
-from .metrics import MetricBook, check_batch_metrics, flatten
+from .metrics import MetricBook
 from .reports import TrainResult
 from .resume import choose_start, identity_after, move_aside, new_run
 from .settings import TrainerSettings
@@ -70,9 +71,9 @@ struct Trainer[W: Workload](Movable):
 
     # -- the public calls ----------------------------------------------------
 
-    def fit(mut self, resume: StringSpan = "never") raises TenutoError -> (
-        TrainResult
-    ):
+    def fit(
+        mut self, resume: StringSpan = "never"
+    ) raises TenutoError -> TrainResult:
         """Train to the end.
 
         `resume` is `never`, `auto`, or the path of a checkpoint or folder.
@@ -84,6 +85,7 @@ struct Trainer[W: Workload](Movable):
         self._begin(resume)
         var failure: Optional[TenutoError] = None
         try:
+            self._interrupts.listen()
             self._train()
         except e:
             failure = e.copy()
@@ -94,6 +96,7 @@ struct Trainer[W: Workload](Movable):
         self._boundary.in_hook = True
         self._dispatcher.dispatch_to_all(last, hook_name(Hook.TEARDOWN))
         self._boundary.in_hook = False
+        self._interrupts.end()
         self._is_resumed = False
         if failure:
             raise failure.value().copy()
@@ -118,9 +121,7 @@ struct Trainer[W: Workload](Movable):
         mut self, request: CaptureRequest
     ) raises TenutoError -> Document:
         """The state of the last consistent boundary. Spec: TR-STATE-015."""
-        var origin = make_origin(
-            self.run, request, seconds() - self._started
-        )
+        var origin = make_origin(self.run, request, seconds() - self._started)
         var exact = self._boundary.is_exact() and not (
             request.by_hand and self._boundary.in_hook
         )
@@ -216,7 +217,7 @@ struct Trainer[W: Workload](Movable):
                 not self._stop
             ):
                 self._interrupts.poll()
-                self._run_epoch()
+                run_epoch(self)
         self._may_stop = False
         self._dispatch(Hook.TRAIN_END)
 
@@ -224,81 +225,13 @@ struct Trainer[W: Workload](Movable):
         """Spec: TR-RES-009, TR-LOOP-014."""
         return (
             self.progress.epoch >= self.settings.max_epochs
-            or self._has_all_steps()
+            or self.has_all_steps()
         )
 
-    def _has_all_steps(self) -> Bool:
+    def has_all_steps(self) -> Bool:
+        """Whether the last step of the run is made."""
         ref most = self.settings.max_steps
         return Bool(most) and self.progress.global_step >= most.value()
-
-    def _run_epoch(mut self) raises TenutoError:
-        """One epoch, or what is left of it. Spec: CB-HOOK-006, CB-STOP-004."""
-        if self.progress.batch_in_epoch == 0:
-            self._dispatch(Hook.EPOCH_START)
-        self.workload.open_epoch(
-            self.progress.epoch, self.progress.batch_in_epoch
-        )
-        while self.workload.next_batch():
-            self._train_batch()
-            if self._stop:
-                return
-        if self.progress.batch_in_epoch == 0:
-            raise TenutoError(
-                "unsupported_loader",
-                Phase.CONFIG,
-                "an epoch without a batch; expected at least one",
-            )
-        var has_validation = self.workload.validation_batches() > 0
-        var number = self.progress.epoch + 1
-        var is_due = number % self.settings.validate_every == 0
-        if is_due and has_validation:
-            self._validate()
-        self._end_epoch(is_due and has_validation)
-        var end = self._context(Hook.EPOCH_END)
-        end.measured = is_due or not has_validation
-        self._call(end)
-
-    def _train_batch(mut self) raises TenutoError:
-        """One batch. Spec: CB-HOOK-013, TR-LOOP-012, TR-LOOP-017."""
-        self._dispatch(Hook.BATCH_START)
-        self._boundary.touched = True
-        var measured = flatten(self.workload.train())
-        check_batch_metrics(measured, self.metrics.sums)
-        var step = self.progress.global_step
-        if self.workload.completed_window():
-            step += 1
-        self.metrics.add_batch(measured, step)
-        self.progress = Progress(
-            self.progress.epoch, self.progress.batch_in_epoch + 1, step
-        )
-        self._boundary.reach()
-        self._dispatch(Hook.BATCH_END)
-        self._interrupts.poll_batch()
-        if self._has_all_steps() and not self._stop:
-            self._stop = String("max_steps")
-
-    def _validate(mut self) raises TenutoError:
-        """Spec: TR-FAIL-025, TR-LOOP-010."""
-        self._dispatch(Hook.VALIDATION_START)
-        for batch in range(self.workload.validation_batches()):
-            self.workload.validate(batch)
-            self._interrupts.poll_batch()
-        var measured = flatten(self.workload.validated())
-        self.metrics.record(measured, self.progress.global_step, "val_")
-        self._dispatch(Hook.VALIDATION_END)
-
-    def _end_epoch(mut self, is_validated: Bool) raises TenutoError:
-        """Means, schedulers stepped by epochs, `epoch` + 1.
-
-        Spec: CB-ORDER-002, TR-LOOP-009.
-        """
-        var step = self.progress.global_step
-        self._boundary.touched = True
-        self.metrics.record_means(step)
-        self.workload.end_epoch(self.metrics, step, is_validated)
-        self.metrics.sums.items.clear()
-        self.progress = Progress(self.progress.epoch + 1, 0, step)
-        self._boundary.reach()
 
     # -- hooks ---------------------------------------------------------------
 

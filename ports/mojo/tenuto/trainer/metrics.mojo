@@ -12,9 +12,7 @@ struct Metric(ImplicitlyCopyable):
     var step: Int
 
 
-def _walk(
-    m: Value, prefix: String, mut flat: Value
-) raises TenutoError:
+def _walk(m: Value, prefix: String, mut flat: Value) raises TenutoError:
     for i in range(0, len(m.items), 2):
         var name = m.items[i].as_text()
         ref v = m.items[i + 1]

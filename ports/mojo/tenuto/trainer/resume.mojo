@@ -68,11 +68,7 @@ def choose_start(
             )
         var entries = read_ledger(folder.value())
         if len(entries) == 0:
-            log(
-                String(
-                    "no checkpoint in ", folder.value(), ": starting fresh"
-                )
-            )
+            log(String("no checkpoint in ", folder.value(), ": starting fresh"))
             return Start(new_run())
         return _newest(folder.value(), entries, folder, allows_fresh)
     if is_folder(wanted):
@@ -173,8 +169,7 @@ def identity_after(
 
 
 def move_aside(folder: String, names: List[String]) raises TenutoError:
-    """Move what cannot be used to `quarantine/`. Spec: TR-RES-017.
-    """
+    """Move what cannot be used to `quarantine/`. Spec: TR-RES-017."""
     for name in names:
         var to = String(folder, "/quarantine/", name)
         make_folder(folder_of(to))

@@ -125,9 +125,7 @@ def identity_of(root: Value) raises TenutoError -> RunIdentity:
     var at = origin.find("parent")
     if at >= 0 and origin.items[at].kind == Kind.STR:
         parent = origin.items[at].as_text()
-    return RunIdentity(
-        run.as_text(), attempt.as_int(), parent^, lineage^
-    )
+    return RunIdentity(run.as_text(), attempt.as_int(), parent^, lineage^)
 
 
 def _check_metrics(metrics: Value) raises TenutoError:

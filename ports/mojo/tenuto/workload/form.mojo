@@ -25,7 +25,9 @@ struct Comparison(Movable):
         """Something differs at this path."""
         self.mismatches.append(String(path))
 
-    def names(mut self, path: StringSpan, v: Value, names: List[String]) -> Bool:
+    def names(
+        mut self, path: StringSpan, v: Value, names: List[String]
+    ) -> Bool:
         """Note the names that only one side has; whether it is a map at all."""
         if v.kind != Kind.MAP:
             self.note(path)
@@ -39,7 +41,9 @@ struct Comparison(Movable):
                 self.note(String(path, ".", found))
         return True
 
-    def exactly(mut self, path: StringSpan, m: Value, key: StringSpan, v: Value):
+    def exactly(
+        mut self, path: StringSpan, m: Value, key: StringSpan, v: Value
+    ):
         """A value that is always the same."""
         var i = m.find(key)
         if i >= 0 and not m.items[i].is_same(v):

@@ -1,12 +1,12 @@
 """The reference workload, put together. Spec: 50-reference-workload.md."""
 from ..document import Document
 from ..errors import Phase, TenutoError
-from ..msgpack import Kind
 from ..trainer.architecture import describe
 from ..trainer.metrics import MetricBook
 from ..trainer.workload import Workload
 from ..tree import Value
 from .arithmetic import check_arithmetic
+from .compare import compare_workload
 from .data import Sample, epoch_order, make_samples
 from .generator import Generator, Purpose, stream
 from .network import (
@@ -20,7 +20,7 @@ from .network import (
 from .optimizers import Optimizer
 from .schedulers import Scheduler
 from .settings import WorkloadSettings
-from .state import capture_workload, compare_workload, load_workload
+from .state import capture_workload, load_workload
 
 
 struct ReferenceWorkload(Workload):

@@ -83,9 +83,7 @@ struct WorkloadSettings(Copyable):
             ):
                 raise invalid(name, "the name of a setting of the workload")
         if made.scheduler == "plateau" and made.validation_samples == 0:
-            raise invalid(
-                "validation_samples", "at least 1 with plateau"
-            )
+            raise invalid("validation_samples", "at least 1 with plateau")
         return made^
 
     def _set_size(mut self, name: String, v: Value) raises TenutoError -> Bool:
