@@ -1,8 +1,32 @@
-"""The tenuto checkpoint codec in Mojo, written from the specification alone."""
-from .ckpt import Checkpoint, read_blob, read_file, write_bytes, write_file
+"""tenuto in Mojo, written from the specification: the codec, the trainer, the
+checkpoint callback and exact resume.
+"""
+from .callbacks.checkpoint import CheckpointCallback
+from .callbacks.early_stopping import EarlyStopping
+from .callbacks.ranking import Monitor
+from .callbacks.retention import Retention
+from .callbacks.settings import CheckpointSettings
+from .ckpt import (
+    Checkpoint,
+    read_blob,
+    read_file,
+    read_head,
+    write_bytes,
+    write_file,
+)
 from .document import Document, Tensor
 from .errors import Phase, TenutoError
+from .events.contexts import CaptureRequest, Context
+from .events.listener import AnyCallback, Callback
+from .events.progress import Progress, RunIdentity
 from .fs import Blob
 from .hash import Xxh64, xxh64
 from .msgpack import Kind
+from .trainer.loop import Trainer
+from .trainer.metrics import Metric, MetricBook
+from .trainer.reports import TrainResult
+from .trainer.settings import TrainerSettings
+from .trainer.workload import Workload
 from .tree import Value
+from .workload.reference import ReferenceWorkload
+from .workload.settings import WorkloadSettings

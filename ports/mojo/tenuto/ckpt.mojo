@@ -13,10 +13,12 @@ from .frame import (
     read_table,
     read_u64,
 )
-from .fs import Blob, Memory, NewFile, map_file
+from .fs import Blob, Memory, map_file
 from .head import check_keys, check_version, read_tensors
 from .link import Links, build_document
 from .scan import Scan
+from .storage import NewFile
+from .tree import Value
 
 
 struct Checkpoint(Movable):
@@ -34,19 +36,29 @@ struct Checkpoint(Movable):
         return self.document^
 
 
-def read_blob(var blob: Blob) raises TenutoError -> Checkpoint:
-    """Read with every check, in the order of CKPT-READ-001."""
-    var shared = ArcPointer(blob^)
-    var b = shared[].span()
+def _open(b: Span[UInt8, _]) raises TenutoError -> Trailer:
+    """Steps 1 to 8: the ends of a file and the digest of its head."""
     if len(b) < FILE_MIN:
         raise TenutoError("file_too_small", Phase.OPEN)
     check_version(b)
     var trailer = Trailer(b)
-    var head = b[0 : trailer.head_length]
-    var table = b[trailer.table_offset : trailer.file_length - TAIL_BYTES]
+    var head = b[0 : trailer.head_length].as_imm()
+    var table = b[
+        trailer.table_offset : trailer.file_length - TAIL_BYTES
+    ].as_imm()
     var at = trailer.file_length - 16
     if read_u64(b, at) != trailer.digest(head, table):
         raise TenutoError("head_digest_mismatch", Phase.OPEN)
+    return trailer
+
+
+def read_blob(var blob: Blob) raises TenutoError -> Checkpoint:
+    """Read with every check, in the order of CKPT-READ-001."""
+    var shared = ArcPointer(blob^)
+    var b = shared[].span()
+    var trailer = _open(b)
+    var head = b[0 : trailer.head_length]
+    var table = b[trailer.table_offset : trailer.file_length - TAIL_BYTES]
     var scan = Scan(head.as_imm())
     check_keys(scan)
     var refs = read_tensors(scan)
@@ -79,6 +91,27 @@ def _is_canonical(
             if Int(rows[plan.first[place] + k].raw) != cut_size(total, k):
                 return False
     return True
+
+
+def read_head(path: StringSpan) raises TenutoError -> Value:
+    """The tree of a file whose tensors are not looked at: its ends, its head
+    and its table are checked, and the bytes of the segments left out.
+
+    Spec: CKPT-READ-004.
+    """
+    var shared = ArcPointer(map_file(path))
+    var b = shared[].span()
+    var parts = _open(b)
+    var rows = read_table(
+        b[parts.table_offset : parts.file_length - TAIL_BYTES]
+    )
+    var scan = Scan(b[0 : parts.head_length].as_imm())
+    check_keys(scan)
+    var refs = read_tensors(scan)
+    var links = Links(refs, rows)
+    var doc = build_document(scan, refs, rows, links, shared)
+    _ = shared^
+    return doc^.take_root()
 
 
 def read_file(path: StringSpan) raises TenutoError -> Checkpoint:

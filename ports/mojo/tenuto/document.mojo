@@ -183,6 +183,10 @@ struct Document(Movable):
         self.root = root^
         self.tensors = tensors^
 
+    def take_root(deinit self) -> Value:
+        """The tree alone; its tensors are numbers without a meaning."""
+        return self.root^
+
     def add(mut self, var tensor: Tensor) -> Value:
         """Take in a tensor; the value may be put into the tree many times."""
         self.tensors.append(tensor^)

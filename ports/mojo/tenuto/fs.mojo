@@ -1,6 +1,6 @@
 """Files: a thin layer over libc that keeps the phase and the code.
 
-Pointers and system calls of the port are here and nowhere else.
+With `storage` and `clock` it holds all system calls of the port.
 Linux x86-64 with glibc.
 """
 from std.ffi import c_int, c_size_t, c_ssize_t, external_call, get_errno
@@ -16,6 +16,11 @@ comptime O_CLOEXEC = c_int(0o2000000)
 comptime ENOENT = 2
 comptime EINTR = 4
 comptime ENOTDIR = 20
+comptime EPERM = 1
+comptime EACCES = 13
+comptime ENOSPC = 28
+comptime EROFS = 30
+comptime EDQUOT = 122
 comptime BUFFER = 1 << 20
 # Linux moves at most 2^31 - 4096 bytes in one call; stay well below.
 comptime MOST = 1 << 30
@@ -23,19 +28,30 @@ comptime MOST = 1 << 30
 comptime Address = Pointer[UInt8, MutUntrackedOrigin]
 
 
-def _failed(
+def failed(
     what: StaticString, path: StringSpan, reading: Bool = False
 ) -> TenutoError:
-    """The error of the call that has just failed; a name that is not there is
-    a matter of its own for a reader. Spec: CKPT-READ-006, CONF-REPLY-003.
+    """The error of the call that has just failed: a reader asks whether the
+    name is there, a writer why it could not write.
+
+    Spec: CKPT-READ-006, STORE-SAVE-010.
     """
     var e = get_errno()
-    var missing = reading and (e.value == ENOENT or e.value == ENOTDIR)
-    var code: StaticString = "file_not_found" if missing else "io_error"
-    return TenutoError(code, Phase.IO, String(what, " ", path, ": ", e))
+    var n = e.value
+    var code = "io_error"
+    if reading:
+        if n == ENOENT or n == ENOTDIR:
+            code = "file_not_found"
+    elif n == ENOTDIR:
+        code = "not_a_folder"
+    elif n == ENOSPC or n == EDQUOT:
+        code = "disk_full"
+    elif n == EACCES or n == EPERM or n == EROFS:
+        code = "not_writable"
+    return TenutoError(String(code), Phase.IO, String(what, " ", path, ": ", e))
 
 
-def _c_path(path: StringSpan) raises TenutoError -> List[UInt8]:
+def c_path(path: StringSpan) raises TenutoError -> List[UInt8]:
     """The path as C wants it; one with a NUL inside names no file."""
     var b = path.as_bytes()
     for i in range(len(b)):
@@ -57,7 +73,7 @@ struct Fd(Movable):
     def __init__(
         out self, path: StringSpan, flags: c_int, mode: c_int = 0o644
     ) raises TenutoError:
-        var c = _c_path(path)
+        var c = c_path(path)
         while True:
             self.fd = external_call["open", c_int](
                 c.unsafe_ptr(), flags | O_CLOEXEC, mode
@@ -65,7 +81,7 @@ struct Fd(Movable):
             if self.fd >= 0:
                 return
             if get_errno().value != EINTR:
-                raise _failed("open", path, reading=flags & O_CREAT == 0)
+                raise failed("open", path, reading=flags & O_CREAT == 0)
 
     def __init__(out self, *, adopt: c_int):
         """Take over a descriptor that is open already."""
@@ -84,7 +100,7 @@ struct Fd(Movable):
             if n >= 0:
                 return Int(n)
             if get_errno().value != EINTR:
-                raise _failed("read", "a stream")
+                raise failed("read", "a stream")
 
     def write_all(self, b: Span[UInt8, _]) raises TenutoError:
         """Write all of the bytes, in as many calls as it takes."""
@@ -95,36 +111,42 @@ struct Fd(Movable):
                 b.unsafe_ptr().unsafe_offset(done),
                 c_size_t(min(len(b) - done, MOST)),
             )
-            if n >= 0:
+            if n > 0:
                 done += Int(n)
+            elif n == 0:  # asked again, it might say so for ever
+                raise TenutoError("io_error", Phase.IO, "no byte was written")
             elif get_errno().value != EINTR:
-                raise _failed("write", "a file")
+                raise failed("write", "a file")
 
     def sync(self) raises TenutoError:
         """Bring what was written to the disk."""
         if external_call["fsync", c_int](self.fd) < 0:
-            raise _failed("fsync", "a file")
+            raise failed("fsync", "a file")
 
 
 struct Stat(ImplicitlyCopyable):
-    """Kind and size of a file."""
+    """Kind, size and identity of a file."""
 
     var mode: UInt32
     var size: Int
+    var device: UInt64
+    var inode: UInt64
 
     def __init__(
         out self, at: c_int, path: StringSpan, flags: c_int
     ) raises TenutoError:
         # struct stat of glibc on x86-64: 144 bytes, st_mode at 24, st_size at 48
         var raw = Array[UInt64, 18](fill=0)
-        var c = _c_path(path)
+        var c = c_path(path)
         var r = external_call["fstatat", c_int](
             at, c.unsafe_ptr(), Pointer(to=raw), flags
         )
         if r < 0:
-            raise _failed("stat", path, reading=True)
+            raise failed("stat", path, reading=True)
         self.mode = UInt32(raw[3] & 0xFFFFFFFF)
         self.size = Int(raw[6])
+        self.device = raw[0]
+        self.inode = raw[1]
 
     @staticmethod
     def of_path(path: StringSpan) raises TenutoError -> Self:
@@ -134,9 +156,17 @@ struct Stat(ImplicitlyCopyable):
     def of_fd(f: Fd) raises TenutoError -> Self:
         return Self(f.fd, "", c_int(0x1000))  # AT_EMPTY_PATH
 
+    def is_regular(self) -> Bool:
+        """Whether it is a regular file."""
+        return self.mode & 0o170000 == 0o100000
+
+    def is_folder(self) -> Bool:
+        """Whether it is a folder."""
+        return self.mode & 0o170000 == 0o040000
+
     def require_regular(self, path: StringSpan) raises TenutoError:
         """Spec: CKPT-READ-006."""
-        if self.mode & 0o170000 != 0o100000:
+        if not self.is_regular():
             raise TenutoError("not_a_file", Phase.IO, String(path))
 
 
@@ -167,7 +197,7 @@ struct Blob(Movable):
             Int64(0),
         )
         if Int(self.address) == -1:
-            raise _failed("mmap", "a file")
+            raise failed("mmap", "a file")
         self.mapped = size
 
     def __deinit__(deinit self):
@@ -226,71 +256,3 @@ struct Memory(Movable, Sink):
 
     def write(mut self, b: Span[UInt8, _]) raises TenutoError:
         self.bytes.extend(b)
-
-
-struct NewFile(Movable, Sink):
-    """A file that appears under its name when it is whole, or not at all."""
-
-    var fd: Fd
-    var path: String
-    var temp: String
-    var buffer: List[UInt8]
-
-    def __init__(out self, path: StringSpan) raises TenutoError:
-        var pid = external_call["getpid", c_int]()
-        self.path = String(path)
-        self.temp = String(path, ".", pid, ".tmp")
-        _unlink(self.temp)
-        self.fd = Fd(self.temp, O_WRONLY | O_CREAT | O_EXCL)
-        self.buffer = List[UInt8](capacity=BUFFER)
-
-    def __deinit__(deinit self):
-        # After `finish` the name is gone and there is nothing to remove.
-        _unlink(self.temp)
-
-    def write(mut self, b: Span[UInt8, _]) raises TenutoError:
-        if len(self.buffer) + len(b) > BUFFER:
-            self._flush()
-        if len(b) > BUFFER // 2:
-            self.fd.write_all(b)
-        else:
-            self.buffer.extend(b)
-
-    def _flush(mut self) raises TenutoError:
-        self.fd.write_all(self.buffer)
-        self.buffer.clear()
-
-    def finish(mut self, durable: Bool) raises TenutoError:
-        """Give the file its name. Durable: it also survives a power loss."""
-        self._flush()
-        if durable:
-            self.fd.sync()
-        var src = _c_path(self.temp)
-        var dst = _c_path(self.path)
-        var r = external_call["rename", c_int](
-            src.unsafe_ptr(), dst.unsafe_ptr()
-        )
-        if r < 0:
-            raise _failed("rename", self.temp)
-        if durable:
-            Fd(_folder(self.path), O_RDONLY | O_DIRECTORY).sync()
-
-
-def _unlink(path: StringSpan):
-    """Remove a file; that there is none is no matter."""
-    try:
-        var c = _c_path(path)
-        _ = external_call["unlink", c_int](c.unsafe_ptr())
-    except:
-        pass
-
-
-def _folder(path: StringSpan) -> String:
-    """The folder that a path is in."""
-    var b = path.as_bytes()
-    var n = len(b)
-    while n > 0 and b[n - 1] != UInt8(ord("/")):
-        n -= 1
-    if n == 0:
-        return "."
-    return String(from_utf8_lossy=b[0:n])

@@ -79,6 +79,36 @@ struct Value(Copyable):
         """The number of pairs of a map."""
         return len(self.items) // 2
 
+    def as_text(self) -> String:
+        """A str as text; what is no UTF-8 cannot be in a document."""
+        return String(from_utf8_lossy=self.data)
+
+    def is_count(self) -> Bool:
+        """Whether it is an integer of at least 0 that an `Int` holds."""
+        return self.kind == Kind.INT and Int64(self.bits) >= 0
+
+    def as_int(self) -> Int:
+        """The value of an integer."""
+        return Int(Int64(self.bits))
+
+    def as_float(self) -> Float64:
+        """The value of a float64."""
+        return Float64(from_bits=self.bits)
+
+    def is_same(self, other: Value) -> Bool:
+        """Whether two trees without tensors are written in the same way."""
+        if (
+            self.kind != other.kind
+            or self.bits != other.bits
+            or self.data != other.data
+            or len(self.items) != len(other.items)
+        ):
+            return False
+        for i in range(len(self.items)):
+            if not self.items[i].is_same(other.items[i]):
+                return False
+        return True
+
     def push(mut self, var v: Value):
         """Append an element to an array."""
         self.items.append(v^)

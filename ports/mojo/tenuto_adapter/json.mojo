@@ -46,6 +46,14 @@ struct Json(Copyable):
                     return self.items[i + 1]
         raise internal(String("no member ", key))
 
+    def has(self, key: StringSpan) -> Bool:
+        """Whether an object has a member."""
+        if self.kind == JsonKind.OBJECT:
+            for i in range(0, len(self.items), 2):
+                if Span(self.items[i].text) == key.as_bytes():
+                    return True
+        return False
+
     def string(self, key: StringSpan) raises TenutoError -> String:
         """A member that is a string."""
         ref v = self.get(key)

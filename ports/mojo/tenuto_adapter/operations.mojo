@@ -1,15 +1,22 @@
 """The operations of the adapter protocol."""
+from std.ffi import c_int
 from tenuto.ckpt import read_file, write_file
 from tenuto.document import Document
 from tenuto.errors import Phase, TenutoError
-from tenuto.fs import Memory, NewFile, map_file
 from tenuto.encode import Plan
+from tenuto.entries import Entry
+from tenuto.fs import Fd, Memory, O_CREAT, O_WRONLY, map_file
+from tenuto.ledger import newest_first, read_ledger, run_ids
+from tenuto.storage import NewFile
+from tenuto_adapter.events import append_bool, append_texts
 from tenuto_adapter.json import Json, parse_json, quote
+from tenuto_adapter.scenario import read_scenario
 from tenuto_adapter.tagged import TreeReader, TreeWriter
+from tenuto_adapter.training import carry_out
 
 # As in port.toml.
 comptime IDENTITY = '"port":{"name":"mojo","version":"0.1.0","language":"Mojo"}'
-comptime CLAIMS = '"claims":["codec-read","codec"],"capabilities":[]'
+comptime CLAIMS = '"claims":["codec-read","codec","callbacks","checkpoint","resume"],"capabilities":["signals","symlinks","mmap"]'
 
 
 struct Reply(Movable):
@@ -59,6 +66,9 @@ def _failure(id: StringSpan, e: TenutoError) -> List[UInt8]:
     var reply = Reply(id, "error")
     reply.string("code", e.code.as_bytes())
     reply.string("phase", e.phase.as_bytes())
+    if e.code == "state_mismatch":
+        reply.raw(',"mismatches":')
+        append_texts(reply.line, e.mismatches)
     return reply^.finish()
 
 
@@ -84,6 +94,12 @@ def _dispatch(
         return _recode(request, id)
     if op == "encode":
         return _encode(request, id)
+    if op == "run":
+        return _train(request, id, "never")
+    if op == "restore":
+        return _train(request, id, request.string("resume"))
+    if op == "list":
+        return _list(request, id)
     if op == "bye":
         goodbye = True
         return Reply(id, "ok").finish()
@@ -132,10 +148,13 @@ def _decode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
     var path = request.string("path")
     var out = request.string("out")
     var found = read_file(path)
-    var file = NewFile(out)
-    var writer = TreeWriter()
-    writer.document(found.document, file)
-    file.finish(durable=False)
+    try:
+        var file = NewFile(out)
+        var writer = TreeWriter()
+        writer.document(found.document, file)
+        file.finish(durable=False)
+    except e:
+        raise _of_out(e)
     var reply = Reply(id, "ok")
     reply.raw(',"canonical":true' if found.canonical else ',"canonical":false')
     return reply^.finish()
@@ -149,8 +168,24 @@ def _recode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
     var doc = read_file(path).take()
     if strip:
         doc.strip_origin()
-    write_file(doc, out, durable=False)
+    _write(doc, out)
     return Reply(id, "ok").finish()
+
+
+def _of_out(e: TenutoError) -> TenutoError:
+    """A file `out` that cannot be written has one code. Spec: CONF-REPLY-003.
+    """
+    if e.phase == Phase.IO:
+        return TenutoError("io_error", Phase.IO, e.msg.copy())
+    return e.copy()
+
+
+def _write(doc: Document, path: String) raises TenutoError:
+    """Write a document to a file `out`."""
+    try:
+        write_file(doc, path, durable=False)
+    except e:
+        raise _of_out(e)
 
 
 def _encode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
@@ -159,5 +194,95 @@ def _encode(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
     var reader = TreeReader()
     var root = reader.tree(parse_json(text.span()))
     var doc = Document(root^, reader^.take())
-    write_file(doc, request.string("out"), durable=False)
+    _write(doc, request.string("out"))
     return Reply(id, "ok").finish()
+
+
+def _open_events(path: String) raises TenutoError -> Fd:
+    """The file of events, made anew."""
+    comptime O_TRUNC = 0o1000
+    try:
+        return Fd(path, O_WRONLY | O_CREAT | c_int(O_TRUNC))
+    except e:
+        raise _of_out(e)
+
+
+def _train(
+    request: Json, id: StringSpan, resume: String
+) raises TenutoError -> List[UInt8]:
+    """Spec: SCN-OP-002, SCN-OP-003, SCN-OP-004."""
+    var text = map_file(request.string("scenario"))
+    var scenario = read_scenario(parse_json(text.span()))
+    _ = text^
+    var outcome = carry_out(
+        scenario,
+        request.string("folder"),
+        _open_events(request.string("events")),
+        resume,
+    )
+    var reply = Reply(id, "ok")
+    reply.string("outcome", outcome.word.as_bytes())
+    reply.string("detail", outcome.detail.as_bytes())
+    var now = outcome.progress
+    reply.raw(String(',"progress":{"epoch":"i:', now.epoch))
+    reply.raw(String('","batch_in_epoch":"i:', now.batch_in_epoch))
+    reply.raw(String('","global_step":"i:', now.global_step, '"}'))
+    return reply^.finish()
+
+
+def _list(request: Json, id: StringSpan) raises TenutoError -> List[UInt8]:
+    """Spec: SCN-OP-005."""
+    var folder = request.string("folder")
+    var entries = read_ledger(folder)
+    var reply = Reply(id, "ok")
+    reply.raw(',"checkpoints":[')
+    var is_first = True
+    for entry in entries:
+        if not entry.is_damaged():
+            reply.raw("" if is_first else ",")
+            is_first = False
+            _describe(reply, entry)
+    reply.raw('],"damaged":[')
+    is_first = True
+    for entry in entries:
+        if entry.is_damaged():
+            reply.raw('{"name":' if is_first else ',{"name":')
+            is_first = False
+            quote(reply.line, "", entry.name.as_bytes())
+            reply.string("code", entry.damage.as_bytes())
+            reply.raw("}")
+    reply.raw("]")
+    reply.string("newest", _newest(folder, entries).as_bytes())
+    return reply^.finish()
+
+
+def _describe(mut reply: Reply, entry: Entry):
+    """One checkpoint of a list."""
+    reply.raw('{"name":')
+    quote(reply.line, "", entry.name.as_bytes())
+    reply.string("run_id", entry.run_id.as_bytes())
+    reply.string("kind", ("full" if entry.is_full else "weights").as_bytes())
+    var now = entry.progress
+    reply.raw(String(',"attempt":"i:', entry.attempt))
+    reply.raw(String('","epoch":"i:', now.epoch))
+    reply.raw(String('","batch_in_epoch":"i:', now.batch_in_epoch))
+    reply.raw(String('","global_step":"i:', now.global_step, '","exact":'))
+    append_bool(reply.line, entry.is_exact)
+    reply.raw(',"reasons":')
+    append_texts(reply.line, entry.reasons)
+    reply.raw("}")
+
+
+def _newest(folder: String, entries: List[Entry]) -> String:
+    """A name of the checkpoint that `auto` takes; empty where it takes none."""
+    if len(run_ids(entries)) > 1:
+        return ""
+    for i in newest_first(entries):
+        if not entries[i].is_exact:
+            continue
+        try:
+            _ = read_file(String(folder, "/", entries[i].name))
+            return entries[i].name.copy()
+        except:
+            continue
+    return ""

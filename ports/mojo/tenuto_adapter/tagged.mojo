@@ -147,30 +147,27 @@ struct TreeReader(Movable):
         while len(self._by_identity) <= Int(id):
             self._by_identity.append(-1)
         ref data = j.items[4].text
-        var told = Tensor(
+        var tensor = Tensor(
             String(from_utf8=j.items[2].text),
             _parse_shape(j.items[3].text),
             _parse_hex(Span(data)[2 : len(data)]),
         )
-        # A tied tensor is written out each time, and is the same each time.
+        # A tied tensor is written out each time, and has to be the same.
         var known = self._by_identity[Int(id)]
+        if known >= 0 and not _is_same(self.tensors[known], tensor):
+            raise TenutoError("bad_tensor", Phase.ENCODE)
         if known < 0:
             known = len(self.tensors)
             self._by_identity[Int(id)] = known
-            self.tensors.append(told^)
-        elif not _is_same(self.tensors[known], told):
-            raise TenutoError("bad_tensor", Phase.ENCODE, "two of one identity")
+            self.tensors.append(tensor^)
         return Value.tensor(known)
 
 
-def _is_same(one: Tensor, other: Tensor) -> Bool:
-    """Whether two tensors with bytes of their own are equal. Spec: CKPT-VAL-002.
-    """
-    return (
-        one.dtype == other.dtype
-        and one.shape == other.shape
-        and one.blob[].span() == other.blob[].span()
-    )
+def _is_same(a: Tensor, b: Tensor) -> Bool:
+    """Whether two tensors with bytes of their own are equal."""
+    if a.dtype != b.dtype or a.shape != b.shape or a.nbytes() != b.nbytes():
+        return False
+    return a.blob[].span() == b.blob[].span()
 
 
 def _parse_shape(b: Span[UInt8, _]) raises TenutoError -> List[UInt64]:
@@ -239,32 +236,7 @@ struct TreeWriter(Movable):
                 self._put("]")
             self._put("]")
         else:
-            self._scalar(v)
-
-    def _scalar(mut self, v: Value):
-        """A tagged scalar."""
-        if v.kind == Kind.STR:
-            quote(self.out, "s:", v.data)
-        elif v.kind == Kind.BOOL:
-            self._put("true" if v.bits != 0 else "false")
-        elif v.kind == Kind.BIN:
-            self._put('"b:')
-            append_hex(self.out, v.data)
-            self._put('"')
-        elif v.kind == Kind.INT:
-            self._put(String('"i:', Int64(v.bits), '"'))
-        elif v.kind == Kind.UINT:
-            self._put(String('"i:', v.bits, '"'))
-        elif v.kind == Kind.F64:
-            self._put('"f64:')
-            for i in range(8):
-                var byte: List[UInt8] = [
-                    UInt8(v.bits >> UInt64(56 - 8 * i) & 0xFF)
-                ]
-                append_hex(self.out, byte)
-            self._put('"')
-        else:
-            self._put('"nil"')
+            append_scalar(self.out, v)
 
     def _tensor[
         S: Sink
@@ -298,3 +270,27 @@ def append_hex(mut out: List[UInt8], b: Span[UInt8, _]):
 @always_inline
 def _hex_character(d: UInt8) -> UInt8:
     return d + (UInt8(0x30) if d < 10 else UInt8(0x57))
+
+
+def append_scalar(mut out: List[UInt8], v: Value):
+    """A tagged scalar."""
+    if v.kind == Kind.STR:
+        quote(out, "s:", v.data)
+    elif v.kind == Kind.BOOL:
+        out.extend(("true" if v.bits != 0 else "false").as_bytes())
+    elif v.kind == Kind.BIN:
+        out.extend('"b:'.as_bytes())
+        append_hex(out, v.data)
+        out.append(0x22)
+    elif v.kind == Kind.INT:
+        out.extend(String('"i:', Int64(v.bits), '"').as_bytes())
+    elif v.kind == Kind.UINT:
+        out.extend(String('"i:', v.bits, '"').as_bytes())
+    elif v.kind == Kind.F64:
+        out.extend('"f64:'.as_bytes())
+        for i in range(8):
+            var byte: List[UInt8] = [UInt8(v.bits >> UInt64(56 - 8 * i) & 0xFF)]
+            append_hex(out, byte)
+        out.append(0x22)
+    else:
+        out.extend('"nil"'.as_bytes())

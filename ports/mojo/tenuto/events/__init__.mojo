@@ -1,0 +1,1 @@
+"""Hooks, contexts and the callback trait."""
