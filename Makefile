@@ -10,7 +10,7 @@ MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
 
-.PHONY: help demo test lint conformance verdicts matrix bench mojo-port clean
+.PHONY: help demo test lint conformance verdicts matrix relay bench mojo-port clean
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
@@ -65,13 +65,13 @@ lint: $(INSTALLED) ## ruff, mypy --strict, import-linter, generated files, speci
 
 conformance: $(INSTALLED) $(MOJO_PORT) ## judge the Python and the Mojo port; ports/*/verdicts.json has to agree
 	@for port in python mojo; do \
-	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml && \
+	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml --jobs 2 && \
 	    $(BIN)/tenuto spec verdicts --port-results build/conformance/$$port.jsonl --out ports/$$port/verdicts.json --check \
 	    || exit; done
 
 verdicts: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write ports/*/verdicts.json and the page of traceability
 	@for port in python mojo; do \
-	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml; test $$? -le 1 && \
+	    $(BIN)/tenuto conformance run --port ports/$$port/port.toml --jobs 2; test $$? -le 1 && \
 	    $(BIN)/tenuto spec verdicts --port-results build/conformance/$$port.jsonl --out ports/$$port/verdicts.json \
 	    || exit; done
 	@$(BIN)/tenuto spec trace
@@ -80,6 +80,10 @@ matrix: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write build/conforman
 	@for port in python mojo; do $(BIN)/tenuto conformance run --port ports/$$port/port.toml --jobs 2; test $$? -le 1 || exit; done
 	@$(BIN)/tenuto conformance report build/conformance/python.jsonl build/conformance/mojo.jsonl --out build/conformance/report.html
 	@echo build/conformance/report.html
+
+relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of the other, at every point: the same last file
+	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
+	@$(BIN)/tenuto conformance relay --from ports/mojo/port.toml --to ports/python/port.toml
 
 bench: $(INSTALLED) ## measured ratios, both sides in one run
 	@$(BIN)/python -m benchmarks.run
