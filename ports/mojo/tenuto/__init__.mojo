@@ -24,7 +24,7 @@ from .hash import Xxh64, xxh64
 from .msgpack import Kind
 from .trainer.loop import Trainer
 from .trainer.metrics import Metric, MetricBook
-from .trainer.reports import TrainResult
+from .trainer.reports import RestoreReport, TrainResult
 from .trainer.settings import TrainerSettings
 from .trainer.workload import Workload
 from .tree import Value

@@ -128,18 +128,24 @@ struct Dispatcher(Movable):
                 except e:
                     log(String("undoing a restore: ", e))
 
-    def log_unmatched(self, states: Value):
-        """Name saved states without a callback, and the other way round.
+    def unmatched(self, states: Value) -> List[String]:
+        """The saved states without a callback, and the other way round.
 
         Spec: CB-STATE-005, TR-REST-011.
         """
+        var notes = List[String]()
         var keys = List[String]()
         for i in range(len(self.listeners)):
             keys.append(self.listeners[i].state_key.copy())
             var has_state = len(self.listeners[i].state_dict().items) > 0
             if has_state and states.find(keys[i]) < 0:
-                log(String("callback ", keys[i], ": has no state in the file"))
+                notes.append(
+                    String("callback ", keys[i], ": has no state in the file")
+                )
         for i in range(0, len(states.items), 2):
             var key = states.items[i].as_text()
             if key not in keys:
-                log(String("callback_state.", key, ": no callback has it"))
+                notes.append(
+                    String("callback_state.", key, ": no callback has it")
+                )
+        return notes^

@@ -20,7 +20,7 @@ from .dispatcher import Dispatcher
 from .epoch import run_epoch
 from .interrupts import Interrupts, is_interruption
 from .metrics import MetricBook
-from .reports import TrainResult
+from .reports import RestoreReport, TrainResult
 from .resume import choose_start, identity_after, move_aside, new_run
 from .settings import TrainerSettings
 from .state import is_exact, make_origin, progress_of
@@ -107,7 +107,9 @@ struct Trainer[W: Workload](Movable):
             self._stop.copy(),
         )
 
-    def restore_state(mut self, state: Document) raises TenutoError:
+    def restore_state(
+        mut self, state: Document
+    ) raises TenutoError -> RestoreReport:
         """Take over a saved state, whole or not at all.
 
         Errors: `not_resumable`, `state_mismatch`, `directory_in_use`; nothing
@@ -115,7 +117,7 @@ struct Trainer[W: Workload](Movable):
         """
         check_fits(self.workload, self.settings, state)
         var run = identity_after(state, self._dispatcher.folder())
-        self._restore(state, run^)
+        return self._restore(state, run^)
 
     def capture_state(
         mut self, request: CaptureRequest
@@ -164,7 +166,7 @@ struct Trainer[W: Workload](Movable):
             var run = start.run.copy()
             var state = start.take_state()
             check_fits(self.workload, self.settings, state)
-            self._restore(state, run^)
+            _ = self._restore(state, run^)
             return
         if not self.progress.is_start():
             raise TenutoError(
@@ -178,7 +180,7 @@ struct Trainer[W: Workload](Movable):
 
     def _restore(
         mut self, state: Document, var run: RunIdentity
-    ) raises TenutoError:
+    ) raises TenutoError -> RestoreReport:
         """Take over a state that fits. Spec: TR-REST-002, TR-REST-013."""
         var metrics = metrics_of(state)
         ref states = state.root.get("callback_state")
@@ -188,20 +190,22 @@ struct Trainer[W: Workload](Movable):
         except e:
             self._dispatcher.undo(former, len(former))
             raise e^
-        self._dispatcher.log_unmatched(states)
         self.metrics = metrics^
         self.progress = progress_of(state.root)
         self.run = run^
         self._is_resumed = True
-        self._boundary.restored(is_exact(state.root))
+        var exact = is_exact(state.root)
+        self._boundary.restored(exact)
+        var notes = self._dispatcher.unmatched(states)
+        if not exact:
+            notes.append("metadata.exact: false in the file")
+        for note in notes:
+            log(note)
+        ref now = self.progress
         log(
-            String(
-                "Resumed from epoch ",
-                self.progress.epoch,
-                ", step ",
-                self.progress.global_step,
-            )
+            String("Resumed from epoch ", now.epoch, ", step ", now.global_step)
         )
+        return RestoreReport(self.progress, exact, notes^)
 
     def _train(mut self) raises TenutoError:
         var start = self._context(Hook.TRAIN_START)

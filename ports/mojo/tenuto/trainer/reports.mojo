@@ -1,4 +1,4 @@
-"""How a training ended."""
+"""How a restore went, and how a training ended."""
 from ..events.progress import Progress, RunIdentity
 from .metrics import MetricBook
 
@@ -11,3 +11,12 @@ struct TrainResult(Copyable):
     var metrics: MetricBook
     var run: RunIdentity
     var stop_reason: Optional[String]
+
+
+@fieldwise_init
+struct RestoreReport(Copyable):
+    """What a restore did. Spec: TR-REST-011."""
+
+    var progress: Progress
+    var exact: Bool  # whether training continues bit for bit
+    var notes: List[String]  # why not, and the keys of CB-STATE-005
