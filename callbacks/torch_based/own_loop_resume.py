@@ -145,19 +145,13 @@ def _restore(
     undo: ExitStack,
 ) -> None:
     """Changes the live objects; `undo` gives them their former state back, last first."""
-    weights = torch_model.load(model, head["model_state"])
-    exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
     undo.callback(Generators.copy().restore)
     undo.callback(torch_optimizer.restore(optimizer, optimizer_state))
     if scheduler is not None:
         former = copy.deepcopy(scheduler.state_dict())
         undo.callback(scheduler.load_state_dict, former)
         scheduler.load_state_dict(like(former, scheduler_state))
-    for name, value in copy.deepcopy(torch_model.extras(model)).items():
-        undo.callback(torch_model.set_extra, model, name, value)
-    torch_model.restore_extras(model, head["model_state"])
-    undo.callback(torch_model.exchange_back, exchanged)
-    torch_model.assign(weights, exchanged)
+    torch_model.restore(model, head["model_state"], undo)
     if head["rng_state"]:
         Generators.from_tree(head["rng_state"]).restore()
 
