@@ -120,14 +120,18 @@ class Dispatcher:
                 state = states.get(listener.state_key)
                 if isinstance(state, dict):
                     received.append((listener, before))
-                    try:
-                        listener.load_state_dict(deepcopy(state))  # the document stays the caller's
-                    except Exception as error:
-                        if refused is None:
-                            raise
-                        listener.load_state_dict(deepcopy(before))
-                        refused.append(f"callback_state.{listener.state_key}: {error}")
+                    _hand_over(listener, state, before, refused)
         except BaseException:
             undo()
             raise
         return undo
+
+
+def _hand_over(listener: Listener, state: dict[str, Tree], before: dict[str, Tree], refused: list[str] | None) -> None:
+    try:
+        listener.load_state_dict(deepcopy(state))  # the document stays the caller's
+    except Exception as error:
+        if refused is None:
+            raise
+        listener.load_state_dict(deepcopy(before))
+        refused.append(f"callback_state.{listener.state_key}: {error}")

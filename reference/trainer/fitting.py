@@ -85,7 +85,8 @@ def _parts_of(mismatches: Iterable[str], saved: WorkloadState, live: WorkloadSta
     for state in (saved, live):
         for group in _GROUPS:
             named = getattr(state, group)
-            parts.update(f"{group}.{name}" for name in named if isinstance(named, Mapping))
+            if isinstance(named, Mapping):
+                parts.update(f"{group}.{name}" for name in named)
     found = set()
     for mismatch in mismatches:
         path = mismatch.partition(": ")[0]
