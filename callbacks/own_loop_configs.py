@@ -11,6 +11,7 @@ from attrs import fields_dict, frozen
 
 from tenuto.callbacks.policies.naming import escape
 from tenuto.callbacks.policies.ranking import Mode
+from tenuto.reference.checkpoint.entries import numbered
 from tenuto.reference.errors import ConfigError
 
 __all__ = ["EXPORTS", "CheckpointConfig", "SaveRule", "has_known_suffix", "read_configs", "stamped_name"]
@@ -136,8 +137,5 @@ def stamped_name(name: str, moment: datetime, taken: Iterable[str]) -> str:
     Spec: CPC-NAME-009.
     """
     stem, dot, suffix = name.rpartition(".")
-    first, used = f"{stem}_{moment:%Y%m%dT%H%M%S}Z", set(taken)
-    number = 1
-    while (free := f"{first}{f'_{number}' if number > 1 else ''}{dot}{suffix}") in used:
-        number += 1
-    return free
+    used = set(taken)
+    return next(free for free in numbered(f"{stem}_{moment:%Y%m%dT%H%M%S}Z{dot}{suffix}") if free not in used)

@@ -8,7 +8,7 @@ from typing import Literal
 from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
-from tenuto.reference.checkpoint.entries import DamagedFile, Entry
+from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
 from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
 from tenuto.reference.checkpoint.store import Store
 from tenuto.reference.checkpoint.tree import Document
@@ -140,4 +140,4 @@ class RunFolder:
 
     def unused(self, name: str) -> str:
         """Returns a name that nothing has, with a number where that is needed."""
-        return next(free for free in naming.numbered(name) if free not in self._found)
+        return next(free for free in numbered(name) if free not in self._found)

@@ -157,6 +157,31 @@ def test_states_without_generators_or_names_are_restored_too_and_said_to_be_inex
     assert "without generators" in caplog.text
 
 
+@pytest.mark.req("CPC-MAN-016", "TR-REST-012")
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("cuda", [b"state"], "rng_state.cuda: 1 devices in the file, 0 here"),
+        ("numpy", None, "rng_state.numpy: in this trainer, not in the file"),
+    ],
+)
+def test_another_number_of_devices_is_a_note_and_no_mismatch(tmp_path, caplog, name, value, told):
+    loop = Loop()
+    state = tenuto.training_state(*loop.parts)
+    saved = state["rng_state"] = {**state["rng_state"], name: value}
+    if value is None:
+        del saved[name]
+    path = manager(tmp_path).save_checkpoint(state, "a.ckpt", metadata={"epoch": 3})
+    found = []
+    for drawn in (5, 6):  # whatever was drawn before
+        tenuto.seed_all(drawn)
+        assert tenuto.load_checkpoint_into(path, *Loop().parts).exact is False
+        found.append(Generators.copy().to_tree())
+    assert found[0] == found[1]
+    assert [known for known in found[0] if found[0][known] != saved.get(known)] == [name]
+    assert told in caplog.text
+
+
 @pytest.mark.req("CPC-MAN-016", "TR-REST-014")
 def test_weights_alone_are_not_resumed_from(tmp_path):
     path = manager(tmp_path).save_checkpoint({"w": torch.ones(1)}, "a.ckpt")

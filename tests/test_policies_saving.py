@@ -13,13 +13,13 @@ from tenuto.callbacks.policies.naming import (
     attempt_name,
     is_periodic,
     is_stamped,
-    numbered,
     periodic_name,
     stamped_name,
 )
 from tenuto.callbacks.policies.ranking import BestEntry
 from tenuto.callbacks.policies.save import SaveFacts, SaveRules, plan_save
 from tenuto.callbacks.policies.schedule import AnyOf, SaveEvery, SaveMoment, SaveOnImprovement
+from tenuto.reference.checkpoint.entries import numbered
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.events.contexts import Metric, Progress
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
 import re
-from collections.abc import Iterator
 from typing import Final, Literal
 
 from tenuto.reference.events.contexts import Progress
@@ -22,7 +20,6 @@ __all__ = [
     "is_emergency",
     "is_periodic",
     "is_stamped",
-    "numbered",
     "periodic_name",
     "stamped_name",
 ]
@@ -107,16 +104,6 @@ def attempt_name(name: str, label: str) -> str:
     Spec: TR-RES-008, STORE-DIR-002.
     """
     return f"{name.removesuffix(_IN_FOLDER).removesuffix('.ckpt')}_{label}.ckpt"
-
-
-def numbered(name: str) -> Iterator[str]:
-    """Yields a name and then, for where it is taken, the same with a number.
-
-    Spec: TR-RES-018, CPC-NAME-009.
-    """
-    yield name
-    for number in itertools.count(2):
-        yield f"{name.removesuffix('.ckpt')}_{number}.ckpt"
 
 
 def is_bare(name: object) -> bool:

@@ -21,7 +21,8 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import RestoreError
 from tenuto.reference.trainer import torch_model, torch_optimizer
 from tenuto.reference.trainer.state import mismatch_error
-from tenuto.reference.trainer.torch_generators import Generators
+from tenuto.reference.trainer.torch_data import mixed
+from tenuto.reference.trainer.torch_generators import Generators, fit_generators
 from tenuto.reference.trainer.torch_tree import like
 
 __all__ = ["ResumedLoop", "load_checkpoint_into", "training_state"]
@@ -103,16 +104,32 @@ def load_checkpoint_into(
     optimizer_state, scheduler_state = _only(head, _OPTIMIZER), _only(head, _SCHEDULER)
     found = [*torch_model.mismatches(model, head["model_state"])]
     found += _part_mismatches(optimizer, optimizer_state, scheduler, scheduler_state)
-    found += Generators.mismatches(head["rng_state"]) if head["rng_state"] else []
+    generators, notes = _generators(head)
+    found += Generators.mismatches(generators) if generators else []
     if found:
         raise mismatch_error(found)
     with ExitStack() as undo:
         if manager is not None and STATE_KEY in head["callback_state"]:
             undo.callback(manager.load_state_dict, manager.state_dict())
             manager.load_state_dict(head["callback_state"][STATE_KEY])
-        _restore(head, model, optimizer, optimizer_state, scheduler, scheduler_state, undo)
+        _restore(head["model_state"], model, optimizer, optimizer_state, scheduler, scheduler_state, undo)
+        if generators:
+            Generators.from_tree(generators).restore()
         undo.pop_all()
-    return _report(metadata, has_generators=bool(head["rng_state"]))
+    return _report(metadata, notes)
+
+
+def _generators(head: Any) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401 - from a file
+    """Returns the state for each live generator, none if the file has none, and what of it is not in the file.
+
+    Spec: TR-REST-012.
+    """
+    if not head["rng_state"]:
+        return {}, ["without generators: the order of the data and dropout may differ"]
+    config = head["metadata"].get("config")
+    seed = config.get("seed") if isinstance(config, dict) else None  # a loop of one's own may have none
+    epoch = head["metadata"]["progress"]["epoch"]
+    return fit_generators(head["rng_state"], mixed(seed if type(seed) is int else 0, epoch, 0))
 
 
 def _only(head: Any, name: str) -> Any:  # noqa: ANN401 - from a file
@@ -136,7 +153,7 @@ def _part_mismatches(
 
 
 def _restore(
-    head: Any,  # noqa: ANN401 - from a file
+    model_state: Tree,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
     optimizer_state: Tree,
@@ -145,29 +162,20 @@ def _restore(
     undo: ExitStack,
 ) -> None:
     """Changes the live objects; `undo` gives them their former state back, last first."""
-    weights = torch_model.load(model, head["model_state"])
-    exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
     undo.callback(Generators.copy().restore)
     undo.callback(torch_optimizer.restore(optimizer, optimizer_state))
     if scheduler is not None:
         former = copy.deepcopy(scheduler.state_dict())
         undo.callback(scheduler.load_state_dict, former)
         scheduler.load_state_dict(like(former, scheduler_state))
-    for name, value in copy.deepcopy(torch_model.extras(model)).items():
-        undo.callback(torch_model.set_extra, model, name, value)
-    torch_model.restore_extras(model, head["model_state"])
-    undo.callback(torch_model.exchange_back, exchanged)
-    torch_model.assign(weights, exchanged)
-    if head["rng_state"]:
-        Generators.from_tree(head["rng_state"]).restore()
+    torch_model.restore(model, model_state, undo)
 
 
-def _report(metadata: dict[str, Any], *, has_generators: bool) -> ResumedLoop:
+def _report(metadata: dict[str, Any], notes: list[str]) -> ResumedLoop:
     progress = metadata["progress"]
-    is_whole = not progress["batch_in_epoch"]
+    if progress["batch_in_epoch"]:
+        notes = [*notes, "in the middle of an epoch, which begins again"]
     _log.info("Resumed from epoch %d", progress["epoch"])
-    if not is_whole:
-        _log.warning("resumed, but in the middle of an epoch, which begins again")
-    if not has_generators:
-        _log.warning("resumed, but without generators: the order of the data and dropout may differ")
-    return ResumedLoop(progress["epoch"], metadata["exact"] is True and is_whole and has_generators, metadata)
+    for note in notes:
+        _log.warning("resumed, but %s", note)
+    return ResumedLoop(progress["epoch"], metadata["exact"] is True and not notes, metadata)

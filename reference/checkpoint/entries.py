@@ -1,13 +1,15 @@
-"""What is known of the checkpoints in a folder. Values only: `ledger` reads them."""
+"""What is known of the checkpoints in a folder, and of their names. Values only: `ledger` reads them."""
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Iterator
 from typing import Final, TypeGuard
 
 from attrs import frozen
 
-__all__ = ["DamagedFile", "Entry", "Ledger", "is_run_id"]
+__all__ = ["DamagedFile", "Entry", "Ledger", "is_run_id", "numbered"]
 
 _SECOND_NAMES = ("best_model_", "latest.ckpt")  # to be told "loading best_model" looks like a step back
 
@@ -20,6 +22,17 @@ def is_run_id(value: object) -> TypeGuard[str]:
     Spec: TR-STATE-020.
     """
     return isinstance(value, str) and _RUN_ID.fullmatch(value) is not None
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Yields a name and then, for where it is taken, the same with a number before its suffix.
+
+    Spec: TR-RES-017, TR-RES-018, CPC-NAME-009.
+    """
+    yield name
+    stem, dot, suffix = name.rpartition(".")
+    for number in itertools.count(2):
+        yield f"{stem}_{number}{dot}{suffix}"
 
 
 @frozen

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from attrs import frozen
 
@@ -13,6 +14,7 @@ from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
 from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, Source, open_checkpoint
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
+from tenuto.reference.errors import CheckpointError
 
 __all__ = [
     "FileSource",
@@ -23,6 +25,8 @@ __all__ = [
     "verify_bytes",
     "verify_checkpoint",
 ]
+
+_PHASES_OF_BYTES: Final = ("open", "head", "framing", "segment")
 
 
 @frozen
@@ -42,7 +46,8 @@ class FileSource:
             with io_refusals(self.path):
                 part = self.ops.read(self.file, offset + got, count - got)
             if not part:
-                raise refuse("io_error", f"byte {offset + got}: end of file; expected {count - got} more bytes")
+                message = f"{self.path}: nothing at byte {offset + got}; expected {count - got} more bytes"
+                raise refuse("io_error", message)
             parts.append(part)
             got += len(part)
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
@@ -67,6 +72,20 @@ def io_refusals(path: str) -> Iterator[None]:
 
 
 @contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Puts the path in front of what is refused about the bytes of a file.
+
+    Spec: ERR-CODE-006.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        if error.phase not in _PHASES_OF_BYTES:
+            raise
+        raise refuse(error.code, f"{path}: {error.message}", phase=error.phase) from error
+
+
+@contextmanager
 def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> Iterator[OpenedCheckpoint]:
     """Opens a checkpoint without reading its tensors; they can be read while the context lasts.
 
@@ -81,7 +100,8 @@ def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> It
     try:
         with io_refusals(name):
             source: Source = FileSource(ops, name, file, ops.size(file))
-        yield open_checkpoint(source)
+        with _naming(name):
+            yield open_checkpoint(source)
     finally:
         ops.close(file)
 
@@ -110,7 +130,8 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
             view = ops.map(file) if ops.size(file) else memoryview(b"")  # an empty file cannot be mapped
         finally:
             ops.close(file)
-    return open_checkpoint(BufferSource(view)).document(verify=verify)
+    with _naming(name):
+        return open_checkpoint(BufferSource(view)).document(verify=verify)
 
 
 def foreign_name(path: str | os.PathLike[str], ops: StorageOps | None = None) -> str | None:

@@ -75,7 +75,7 @@ def _unpack(data: memoryview, ext_values: list[tuple[int, bytes]]) -> Any:  # no
 
 def _tensor(code: int, payload: bytes, shared: dict[tuple[int, ...], StoredTensor]) -> StoredTensor:
     if code != TENSOR_EXT:
-        raise refuse("unsupported_ext", f"ext value of type {code}; expected {TENSOR_EXT}")
+        raise refuse("unsupported_ext", f"ext value: of type {code}; expected {TENSOR_EXT}")
     tensor = tensors.parse_tensor(payload)
     if not tensor.segments:
         return tensor

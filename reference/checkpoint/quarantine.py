@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Final
 
+from tenuto.reference.checkpoint.entries import numbered
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.store import write_refusal
 
@@ -37,7 +37,7 @@ def quarantine(folder: str, names: Iterable[str], ops: StorageOps | None = None)
         ops.make_folder(target)
         taken = set(ops.names(target))
         for name in names:
-            free = next(free for free in _numbered(name) if free not in taken)
+            free = next(free for free in numbered(name) if free not in taken)
             taken.add(free)
             moved[name] = os.path.join(_FOLDER, free)
             ops.rename(os.path.join(folder, name), os.path.join(folder, moved[name]))
@@ -46,9 +46,3 @@ def quarantine(folder: str, names: Iterable[str], ops: StorageOps | None = None)
     except OSError as error:
         raise write_refusal("moving aside in", folder, error) from error
     return moved
-
-
-def _numbered(name: str) -> Iterator[str]:
-    yield name
-    for number in itertools.count(2):
-        yield f"{name.removesuffix('.ckpt')}_{number}.ckpt"

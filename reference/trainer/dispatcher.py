@@ -95,13 +95,17 @@ class Dispatcher:
                 )
         return {key: state for key, state in states if state}
 
-    def restore(self, states: dict[str, Tree]) -> Callable[[], None]:
+    def restore(self, states: dict[str, Tree], refused: list[str] | None = None) -> Callable[[], None]:
         """Hands each callback its saved state.
+
+        Args:
+            states: By state key.
+            refused: Gets each state that its callback refuses, which keeps its former one; None to end with the error.
 
         Returns:
             A function that gives every callback that has received a state its former one back.
 
-        Spec: CB-STATE-003, CB-STATE-007, TR-REST-002.
+        Spec: CB-STATE-003, CB-STATE-007, TR-REST-002, TR-REST-009.
         """
         former = [(listener, deepcopy(listener.state_dict())) for listener in self.listeners]
         received: list[tuple[Listener, dict[str, Tree]]] = []
@@ -116,8 +120,18 @@ class Dispatcher:
                 state = states.get(listener.state_key)
                 if isinstance(state, dict):
                     received.append((listener, before))
-                    listener.load_state_dict(deepcopy(state))  # the document stays the caller's
+                    _hand_over(listener, state, before, refused)
         except BaseException:
             undo()
             raise
         return undo
+
+
+def _hand_over(listener: Listener, state: dict[str, Tree], before: dict[str, Tree], refused: list[str] | None) -> None:
+    try:
+        listener.load_state_dict(deepcopy(state))  # the document stays the caller's
+    except Exception as error:
+        if refused is None:
+            raise
+        listener.load_state_dict(deepcopy(before))
+        refused.append(f"callback_state.{listener.state_key}: {error}")

@@ -165,7 +165,7 @@ def _continue(path: str, state: Document | None, folder: str | None) -> Start:
 
 
 def _read(path: str) -> Document:
-    """Reads a checkpoint; a refusal names the file and, where its first bytes tell, what it is.
+    """Reads a checkpoint; a refusal says, where the first bytes of the file tell, what it is.
 
     Spec: STORE-CLI-003.
     """
@@ -173,9 +173,9 @@ def _read(path: str) -> Document:
         return read_checkpoint(path)
     except CheckpointError as error:
         foreign = foreign_name(path) if error.phase == "open" else None
-        hint = f"this is {foreign}; " if foreign else ""
-        message = error.message if error.phase == "io" else f"{path}: {hint}{error.message}"
-        raise CheckpointError(error.code, message, phase=error.phase) from error
+        if foreign is None:
+            raise
+        raise CheckpointError(error.code, f"{error.message}; this is {foreign}", phase=error.phase) from error
 
 
 def identity_after(state: Document, folder: str | None) -> RunIdentity:

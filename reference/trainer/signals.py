@@ -61,7 +61,9 @@ class SignalWatch:
         if self._pending is signal.SIGINT:
             raise KeyboardInterrupt
         if self._pending is signal.SIGTERM:
-            raise TrainingInterrupted("training stopped by SIGTERM", exit_code=_EXIT_CODE_SIGTERM)
+            raise TrainingInterrupted(
+                "training: stopped by SIGTERM; expected to reach its end", exit_code=_EXIT_CODE_SIGTERM
+            )
 
     def end_batch(self) -> None:
         """Ends training at the end of a batch if a signal has arrived or the time is over.
@@ -74,4 +76,6 @@ class SignalWatch:
         """
         self.poll()
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise TrainingInterrupted("training stopped after max_seconds", exit_code=_EXIT_CODE_TIME)
+            raise TrainingInterrupted(
+                "training: stopped after max_seconds; expected to reach its end", exit_code=_EXIT_CODE_TIME
+            )

@@ -11,11 +11,13 @@ from tenuto.reference.checkpoint.constants import FORMAT_VERSION
 from tenuto.reference.checkpoint.tree import Document, Tree
 from tenuto.reference.errors import RestoreError
 from tenuto.reference.events.contexts import Progress, RunIdentity
+from tenuto.reference.trainer.fitting import Taken
 from tenuto.reference.trainer.metrics import MetricBook
 from tenuto.reference.trainer.reasons import REASONS
 from tenuto.reference.trainer.workload import WorkloadState
 
 __all__ = [
+    "beside_weights",
     "build_document",
     "check_form",
     "check_resumable",
@@ -23,11 +25,15 @@ __all__ = [
     "make_origin",
     "metrics_of",
     "mismatch_error",
+    "ordered",
     "progress_of",
+    "taken_from",
+    "weights_of",
     "workload_state_of",
 ]
 
 _FURTHER: Final = ("gradients", "scaler", "loader")  # keys of `trainer_state` that are there where they apply
+_BESIDE_WEIGHTS: Final = ("optimizer_state", "scheduler_state", "rng_state", "callback_state", "trainer_state")
 _PRODUCER: Final[dict[str, Tree]] = {"name": "tenuto", "version": "0.1.0", "language": "Python"}
 
 
@@ -176,9 +182,16 @@ def mismatch_error(mismatches: list[str]) -> RestoreError:
 
     Spec: TR-REST-001, TR-REST-007.
     """
-    ordered = sorted(mismatches, key=lambda mismatch: mismatch.partition(": ")[0].encode("utf-8", "surrogatepass"))
     message = f"saved state: {len(mismatches)} mismatches; expected none"
-    return RestoreError("state_mismatch", message, tuple(ordered))
+    return RestoreError("state_mismatch", message, tuple(ordered(mismatches)))
+
+
+def ordered(mismatches: list[str]) -> list[str]:
+    """Returns mismatches in the order of their paths.
+
+    Spec: TR-REST-007.
+    """
+    return sorted(mismatches, key=lambda mismatch: mismatch.partition(": ")[0].encode("utf-8", "surrogatepass"))
 
 
 def progress_of(state: Document) -> Progress:
@@ -186,6 +199,34 @@ def progress_of(state: Document) -> Progress:
     metadata: Any = state.head["metadata"]
     progress = metadata["progress"]
     return Progress(progress["epoch"], progress["batch_in_epoch"], progress["global_step"])
+
+
+def taken_from(state: Document) -> Taken:
+    """Returns what a restore takes over of a state that fits."""
+    return Taken(workload_state_of(state), progress_of(state), metrics_of(state))
+
+
+def weights_of(state: Document) -> Tree:
+    """Returns the weights of a file of either kind.
+
+    Raises:
+        RestoreError: `not_resumable` for one of neither.
+
+    Spec: TR-REST-010.
+    """
+    metadata: Any = state.head["metadata"]
+    kind = metadata.get("kind")
+    if kind not in {"full", "weights"}:
+        raise RestoreError("not_resumable", f"metadata.kind: {kind!r}; expected 'full' or 'weights'")
+    return state.head["model_state"]
+
+
+def beside_weights(state: Document) -> list[str]:
+    """Returns the keys of what a file holds of a training beside its weights.
+
+    Spec: TR-REST-010.
+    """
+    return [f"{key}: in the file, left out" for key in _BESIDE_WEIGHTS if state.head[key]]
 
 
 def metrics_of(state: Document) -> MetricBook:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from contextlib import ExitStack
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -19,11 +22,10 @@ __all__ = [
     "exchange_back",
     "extras",
     "innermost",
-    "load",
     "mismatches",
     "module_of",
     "parameters",
-    "restore_extras",
+    "restore",
     "set_extra",
     "state_of",
 ]
@@ -108,7 +110,7 @@ def capture(model: nn.Module, maker: TreeMaker) -> Tree:
 def mismatches(model: nn.Module, saved: Tree) -> list[str]:
     """Returns every weight that is missing, unexpected, or of another shape or dtype.
 
-    Spec: TR-REST-001.
+    Spec: TR-REST-001, TR-REST-018.
     """
     live = state_of(model)
     if not isinstance(saved, dict):
@@ -118,7 +120,28 @@ def mismatches(model: nn.Module, saved: Tree) -> list[str]:
     for name in sorted(saved.keys() & live.keys()):
         if not _is_extra(name):
             found += _differences(f"model_state.{name}", live[name], saved[name])
-    return found
+    return [*found, *_torn(_live(model), saved)]
+
+
+def _torn(live: dict[str, torch.Tensor], saved: dict[str, Tree]) -> Iterator[str]:
+    """Yields the names of tied weights that have other data in the file than the first name of the same tensor.
+
+    Spec: TR-REST-018.
+    """
+    first: dict[Any, str] = {}
+    for name, value in live.items():
+        tensor = saved.get(name)
+        if isinstance(tensor, Tensor) and value.numel():
+            place = (value.data_ptr(), value.dtype, value.shape, value.stride())
+            other = first.setdefault(place, name)
+            if not _is_same(tensor, saved[other]):
+                yield f"model_state.{name}: other data than {other} in the file, one tensor in the model"
+
+
+def _is_same(one: Tensor, other: Tree) -> bool:
+    assert isinstance(other, Tensor)  # noqa: S101 - it was one when it was noted
+    # a comparison of memoryviews would go byte by byte
+    return one is other or np.array_equal(np.frombuffer(one.data, np.uint8), np.frombuffer(other.data, np.uint8))
 
 
 def _differences(path: str, live: torch.Tensor, saved: Tree) -> Iterator[str]:
@@ -131,14 +154,34 @@ def _differences(path: str, live: torch.Tensor, saved: Tree) -> Iterator[str]:
         yield f"{path}: shape {saved.shape} in the file, {tuple(live.shape)} in the model"
 
 
-def load(model: nn.Module, saved: Tree) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Brings saved weights to the devices of the live ones and pairs them, changing nothing yet."""
+def restore(model: nn.Module, saved: Tree, undo: ExitStack) -> None:
+    """Takes over the weights and extra states that a map has; what it does not have stays as it is.
+
+    Args:
+        model: Changed in place.
+        saved: What `mismatches` has nothing against.
+        undo: Gets what gives everything its former state back.
+
+    Spec: TR-REST-002, TR-REST-009, TR-REST-010.
+    """
     assert isinstance(saved, dict)  # noqa: S101 - `mismatches` has checked it
+    weights, exchanged = _load(model, saved), list[tuple[torch.Tensor, torch.Tensor]]()
+    for name, former in copy.deepcopy(extras(model)).items():
+        if name in saved:
+            undo.callback(set_extra, model, name, former)
+            set_extra(model, name, like(former, saved[name]))
+    undo.callback(exchange_back, exchanged)
+    assign(weights, exchanged)
+
+
+def _load(model: nn.Module, saved: dict[str, Tree]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Brings saved weights to the devices of the live ones and pairs them, changing nothing yet."""
     pairs = []
     for name, value in _live(model).items():
-        tensor = saved[name]
-        assert isinstance(tensor, Tensor)  # noqa: S101 - as above
-        pairs.append((value, to_torch(tensor).to(value.device)))
+        if name in saved:
+            tensor = saved[name]
+            assert isinstance(tensor, Tensor)  # noqa: S101 - `mismatches` has checked it
+            pairs.append((value, to_torch(tensor).to(value.device)))
     return pairs
 
 
@@ -146,7 +189,7 @@ def assign(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torc
     """Exchanges the data of live and saved weights; tied weights stay tied.
 
     Args:
-        pairs: What `load` returned; the saved ones hold the former weights afterwards.
+        pairs: Live and saved weights; the saved ones hold the former weights afterwards.
         done: Filled with the pairs that have been exchanged, for `exchange_back`.
 
     Spec: TR-REST-002.
@@ -162,13 +205,6 @@ def assign(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torc
 def exchange_back(done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
     """Gives the weights their former data; last first, as tied weights were exchanged several times."""
     assign(done[::-1], [])
-
-
-def restore_extras(model: nn.Module, saved: Tree) -> None:
-    """Gives every module the extra state that it saved."""
-    assert isinstance(saved, dict)  # noqa: S101 - `mismatches` has checked it
-    for name, former in extras(model).items():
-        set_extra(model, name, like(former, saved[name]))
 
 
 def set_extra(model: nn.Module, name: str, value: Any) -> None:  # noqa: ANN401 - whatever the module saved

@@ -114,6 +114,8 @@ class Schedulers:
     def restore(self, saved: Mapping[str, Tree], undo: ExitStack) -> None:
         """Takes over states; `undo` gets what gives each its former state back."""
         for name, one in self._schedules.items():
+            if name not in saved:
+                continue
             former = copy.deepcopy(one.scheduler.state_dict())
             undo.callback(one.scheduler.load_state_dict, former)
             one.scheduler.load_state_dict(like(former, saved[name]))

@@ -177,8 +177,9 @@ class Updater:
             undo: Gets what gives everything its former state back.
         """
         for name, optimizer in self.optimizers.items():
-            undo.callback(torch_optimizer.restore(optimizer, state.optimizer_state[name]))
-        if self._scaler is not None:
+            if name in state.optimizer_state:
+                undo.callback(torch_optimizer.restore(optimizer, state.optimizer_state[name]))
+        if self._scaler is not None and state.scaler is not None:
             former = self._scaler.state_dict()
             undo.callback(self._scaler.load_state_dict, former)
             self._scaler.load_state_dict(like(former, state.scaler))

@@ -212,7 +212,7 @@ class TorchWorkload:
 
         Spec: TR-REST-001.
         """
-        found = torch_model.mismatches(self._model, state.model_state)
+        found = self.weights_mismatches(state.model_state)
         found += _names("optimizer_state", state.optimizer_state, self._updater.optimizers.keys())
         found += _names("scheduler_state", state.scheduler_state, self._schedulers.classes.keys())
         found += self._updater.mismatches(state)
@@ -252,21 +252,25 @@ class TorchWorkload:
         Spec: TR-REST-002, TR-REST-003.
         """
         generators = Generators.from_tree(self._generators(state, progress)[0])
-        weights = torch_model.load(self._model, state.model_state)
-        exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
         with ExitStack() as undo:  # a failure calls what it holds, last first
             undo.callback(Generators.copy().restore)
             self._updater.restore(state, undo)
             self._schedulers.restore(state.scheduler_state, undo)
             self._restore_loader(state.loader, undo)
-            for name, value in copying.deepcopy(torch_model.extras(self._model)).items():
-                undo.callback(torch_model.set_extra, self._model, name, value)
-            torch_model.restore_extras(self._model, state.model_state)
-            undo.callback(torch_model.exchange_back, exchanged)
-            torch_model.assign(weights, exchanged)
+            torch_model.restore(self._model, state.model_state, undo)
             generators.restore()
             undo.pop_all()
         self.mark_boundary(copy_generators=True)
+
+    def weights_mismatches(self, saved: Tree) -> list[str]:
+        """See `Workload`."""
+        return torch_model.mismatches(self._model, saved)
+
+    def load_weights(self, saved: dict[str, Tree]) -> None:
+        """See `Workload`."""
+        with ExitStack() as undo:
+            torch_model.restore(self._model, saved, undo)
+            undo.pop_all()
 
     def _restore_loader(self, saved: Tree, undo: ExitStack) -> None:
         """Spec: TR-LOOP-020."""

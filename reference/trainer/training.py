@@ -14,6 +14,7 @@ from tenuto.reference.events.listener import Listener
 from tenuto.reference.trainer import state as states
 from tenuto.reference.trainer.boundary import Boundary
 from tenuto.reference.trainer.dispatcher import Dispatcher
+from tenuto.reference.trainer.fitting import Taken, fitting_weights, without_misfits
 from tenuto.reference.trainer.metrics import MetricBook
 from tenuto.reference.trainer.reports import RestoreReport
 from tenuto.reference.trainer.resume import identity_after, new_run
@@ -71,11 +72,12 @@ class Training:
         """Where checkpoints are saved, if a callback saves any."""
         return self._dispatcher.folder
 
-    def restore_state(self, state: Document) -> RestoreReport:
-        """Takes over a saved state, whole or not at all.
+    def restore_state(self, state: Document, *, strict: bool = True) -> RestoreReport:
+        """Takes over a saved state, whole or not at all; or, with `strict` false, every part of it that fits.
 
         Args:
             state: What `load_checkpoint` or `read_checkpoint` returned. Borrowed; it can be restored again.
+            strict: Whether a part that does not fit is refused; otherwise it is left as it is, and listed.
 
         Returns:
             What was done.
@@ -83,33 +85,71 @@ class Training:
         Raises:
             RestoreError: `not_resumable`, or `state_mismatch` with every mismatch. Nothing has changed then.
 
-        Spec: TR-REST-001 to TR-REST-004, TR-REST-007, TR-REST-014, TR-RES-010.
+        Spec: TR-REST-001 to TR-REST-004, TR-REST-007, TR-REST-009, TR-REST-014, TR-RES-010.
         """
-        return self._restore(state, identity_after(state, self.checkpoint_folder))
+        return self._restore(state, identity_after(state, self.checkpoint_folder), strict=strict)
 
-    def _restore(self, state: Document, run: RunIdentity, *, require_exact: bool = False) -> RestoreReport:
-        fingerprint = self.workload.architecture()["fingerprint"]
-        mismatches = states.check_resumable(state, fingerprint, self.settings.validate_every)
-        part, progress = states.workload_state_of(state), states.progress_of(state)
-        mismatches += self.workload.mismatches(part, progress)
-        mismatches += self.workload.config_mismatches(states.config_of(state))
+    def _restore(
+        self, state: Document, run: RunIdentity, *, strict: bool = True, require_exact: bool = False
+    ) -> RestoreReport:
+        mismatches = self._mismatches(state)
         head: Any = state.head
-        inexact = self.workload.inexact(part, progress)
+        taken = states.taken_from(state)
+        if mismatches and not strict:
+            taken = without_misfits(taken, self._as_it_stands(), mismatches)
+        inexact = self.workload.inexact(taken.workload, taken.progress)
+        refused = [*mismatches]
         if require_exact:
-            mismatches += [*inexact, *[_INEXACT] * (not head["metadata"]["exact"])]
-        if mismatches:
-            raise states.mismatch_error(mismatches)
-        metrics = states.metrics_of(state)
-        undo = self._dispatcher.restore(head["callback_state"])
+            refused += [*inexact, *[_INEXACT] * (not head["metadata"]["exact"])]
+        if refused and strict:
+            raise states.mismatch_error(refused)
+        undo = self._dispatcher.restore(head["callback_state"], None if strict else refused)
         try:
-            self.workload.restore(part, progress)
+            self.workload.restore(taken.workload, taken.progress)
         except BaseException:
             undo()
             raise
-        exact = head["metadata"]["exact"] and not inexact
-        self.metrics, self.progress, self._restored = metrics, progress, run
+        exact = head["metadata"]["exact"] and not (inexact or refused)
+        self.metrics, self.progress, self._restored = taken.metrics, taken.progress, run
         self._boundary.restored(exact=exact)
-        return RestoreReport(progress, exact, (*inexact, *self._dispatcher.unmatched(head["callback_state"])))
+        notes = (*states.ordered(refused), *inexact, *self._dispatcher.unmatched(head["callback_state"]))
+        return RestoreReport(taken.progress, exact, notes)
+
+    def _mismatches(self, state: Document) -> list[str]:
+        """Returns everything in which a state does not fit; refuses a file that holds no training state."""
+        fingerprint = self.workload.architecture()["fingerprint"]
+        found = states.check_resumable(state, fingerprint, self.settings.validate_every)
+        found += self.workload.mismatches(states.workload_state_of(state), states.progress_of(state))
+        return found + self.workload.config_mismatches(states.config_of(state))
+
+    def _as_it_stands(self) -> Taken:
+        return Taken(self.workload.capture(at_boundary=False, copy=False), self.progress, self.metrics)
+
+    def load_weights(self, state: Document, *, strict: bool = True) -> RestoreReport:
+        """Takes over the model of a file, whether it holds a whole training state or weights alone, and nothing else.
+
+        Args:
+            state: What `load_checkpoint` or `read_checkpoint` returned. Borrowed.
+            strict: Whether a tensor that does not fit is refused; otherwise it is left as it is, and listed.
+
+        Returns:
+            What was left out; never exact.
+
+        Raises:
+            RestoreError: `not_resumable` for a file of neither kind, `state_mismatch` with every mismatch. Nothing has
+                changed then.
+
+        Spec: TR-REST-010, TR-REST-018.
+        """
+        saved = states.weights_of(state)
+        mismatches = self.workload.weights_mismatches(saved)
+        if mismatches and strict:
+            raise states.mismatch_error(mismatches)
+        live = self._as_it_stands().workload.model_state
+        self.workload.load_weights(fitting_weights(saved, live, mismatches))
+        return RestoreReport(
+            self.progress, exact=False, notes=(*states.ordered(mismatches), *states.beside_weights(state))
+        )
 
     def _refuse_inexact(self, asked: ResumeSettings) -> None:
         """Looks at a state that was restored by hand.

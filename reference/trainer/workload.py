@@ -92,6 +92,9 @@ class Workload(Protocol):
     def mismatches(self, state: WorkloadState, progress: Progress) -> list[str]:
         """Returns everything in which a state of this progress does not fit, each with its path. Changes nothing."""
 
+    def weights_mismatches(self, saved: Tree) -> list[str]:
+        """Returns everything in which saved weights, `model_state`, do not fit, each with its path. Changes nothing."""
+
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
         """Returns every setting that has to be as saved and is not, with its path."""
 
@@ -99,4 +102,10 @@ class Workload(Protocol):
         """Returns why training would not go on exactly from a state of this progress that fits, each with its path."""
 
     def restore(self, state: WorkloadState, progress: Progress) -> None:
-        """Takes over a state of this progress that fits, generators last; on an error everything is as before."""
+        """Takes over a state of this progress that fits, generators last; on an error everything is as before.
+
+        A part that the state does not have is left as it is, but for gradients: without them no window is open.
+        """
+
+    def load_weights(self, saved: dict[str, Tree]) -> None:
+        """Takes over weights that fit, and nothing else; those that are missing stay. On an error all is as before."""

@@ -214,7 +214,7 @@ class ReferenceWorkload:
         named: dict[str, Form] = dict(zip(PARAMETERS, self._forms, strict=True))
         comparison = Comparison()
         compare = comparison.compare
-        compare("model_state", state.model_state, {**named, _SEEN: tensors.COUNTER})
+        self._compare_weights(comparison, state.model_state)
         compare("optimizer_state", state.optimizer_state, {_OPTIMIZER: self._live.optimizer.form(self._forms)})
         compare("scheduler_state", state.scheduler_state, self._live.scheduler.form())
         compare("rng_state", state.rng_state, {_DROPOUT: {"kind": exactly(_GENERATOR_KIND), "state": WORD}})
@@ -223,6 +223,17 @@ class ReferenceWorkload:
         kept: dict[str, Tree] = {} if state.gradients is None else {_GRADIENTS: state.gradients}
         compare("trainer_state", kept, {_GRADIENTS: named} if self._is_inside_window(progress.batch_in_epoch) else {})
         return comparison.mismatches
+
+    def weights_mismatches(self, saved: Tree) -> list[str]:
+        """See `Workload`."""
+        comparison = Comparison()
+        self._compare_weights(comparison, saved)
+        return comparison.mismatches
+
+    def _compare_weights(self, comparison: Comparison, saved: Tree) -> None:
+        """Spec: RW-STATE-001."""
+        named: dict[str, Form] = dict(zip(PARAMETERS, self._forms, strict=True))
+        comparison.compare("model_state", saved, {**named, _SEEN: tensors.COUNTER})
 
     def config_mismatches(self, saved: Mapping[str, Tree]) -> list[str]:
         """See `Workload`.
@@ -244,14 +255,30 @@ class ReferenceWorkload:
 
         Spec: TR-REST-002, TR-REST-003.
         """
+        live = deepcopy(self._live)
         model: Any = state.model_state
+        _load(live.network, model)
+        if _OPTIMIZER in state.optimizer_state:
+            live.optimizer.load(state.optimizer_state[_OPTIMIZER])
+        if state.scheduler_state:
+            live.scheduler.load(state.scheduler_state)
         dropout: Any = state.rng_state[_DROPOUT]
-        live = self._fresh()
-        live.network.values = tensors.from_named(model)
-        live.network.seen = tensors.from_counter(model[_SEEN])
-        live.optimizer.load(state.optimizer_state[_OPTIMIZER])
-        live.scheduler.load(state.scheduler_state)
         live.generator.state = dropout["state"]
         live.gradients = None if state.gradients is None else tensors.from_named(state.gradients)
         self._live = live
         self.mark_boundary(copy_generators=True)
+
+    def load_weights(self, saved: dict[str, Tree]) -> None:
+        """See `Workload`. What is kept of the last boundary gets them too."""
+        _load(self._live.network, saved)
+        _load(self._boundary.network, saved)
+
+
+def _load(network: Network, saved: dict[str, Tree]) -> None:
+    """Gives a network the weights that a map has."""
+    network.values = [
+        tensors.from_tensor(saved[name]) if name in saved else values
+        for name, values in zip(PARAMETERS, network.values, strict=True)
+    ]
+    if _SEEN in saved:
+        network.seen = tensors.from_counter(saved[_SEEN])
