@@ -5,6 +5,8 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+PEERS := .venv-bench
+PEERS_INSTALLED := $(PEERS)/.installed
 MOJO_PORT := ports/mojo/build/adapter
 MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
 export MODULAR_CRASH_REPORTING_ENABLED := false
@@ -85,8 +87,17 @@ relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of 
 	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
 	@$(BIN)/tenuto conformance relay --from ports/mojo/port.toml --to ports/python/port.toml
 
-bench: $(INSTALLED) ## measured ratios, both sides in one run
-	@$(BIN)/python -m benchmarks.run
+# Lightning and Ignite get an environment of their own, which sees all of the first one: that one stays as it is.
+$(PEERS_INSTALLED): pyproject.toml constraints.txt | $(INSTALLED)
+	@echo "Installing Lightning and Ignite into $(PEERS) (once; 45 MB)"
+	@$(BIN)/python -m venv $(PEERS)
+	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	    echo "import site; site.addsitedir('$$site')" > $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/first.pth
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@touch $@
+
+bench: $(PEERS_INSTALLED) ## measured ratios, all sides in one run, and the same resume by Lightning: build/bench.json, .png, benchmarks.md
+	@$(PEERS)/bin/python -m benchmarks.run
 
 clean: ## remove what the targets made, but the environment
 	@rm -rf build ports/mojo/build checkpoints

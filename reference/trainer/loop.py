@@ -8,8 +8,6 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from attrs import evolve
-
 from tenuto.reference.errors import ConfigError, TrainingInterrupted
 from tenuto.reference.events import contexts
 from tenuto.reference.events.contexts import Context, Progress
@@ -175,7 +173,7 @@ class Trainer(Training):
         measured = flatten(self.workload.train_on(batch))
         step = self.progress.global_step + int(self.workload.completed_window())
         self.metrics.add_batch(measured, step)
-        self._reach(evolve(self.progress, batch_in_epoch=self.progress.batch_in_epoch + 1, global_step=step))
+        self._reach(Progress(self.progress.epoch, self.progress.batch_in_epoch + 1, step))
         self._dispatch(Hook.BATCH_END)
         self._signals.end_batch()
         if self.settings.has_all_steps(self.progress):

@@ -49,7 +49,7 @@ def loss_of(metrics: Mapping[str, Any]) -> torch.Tensor:
 
 def number(name: str, value: Any) -> float:  # noqa: ANN401 - a tensor or a number
     """Returns the value of a metric; waits for the device if it is there."""
-    return as_float(name, value.detach() if isinstance(value, torch.Tensor) else value)
+    return as_float(name, value.item() if isinstance(value, torch.Tensor) else value)
 
 
 def _invalid(message: str) -> TenutoError:

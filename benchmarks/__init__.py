@@ -1,0 +1,1 @@
+"""What `make bench` measures. Not a part of the package."""
