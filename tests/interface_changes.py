@@ -115,7 +115,19 @@ CHANGES = {
         ("call", "TR-REST-012", "require_exact: bool = False, => require_exact: bool = True,"),
     ],
     "reference/trainer/training.py": [
-        ("call", "TR-REST-001", "(self, state: Document) -> RestoreReport => (self, state: Document) -> None"),
+        (
+            "call",
+            "TR-REST-001",
+            "def restore_state(self, state: Document, => def restore_state(self, document: Document,",
+        ),
+        (
+            "call",
+            "TR-REST-009",
+            (
+                'strict: bool = True) -> RestoreReport:\n        """Takes over a saved'
+                ' => strict: bool = False) -> RestoreReport:\n        """Takes over a saved'
+            ),
+        ),
         ("key", "TR-FAIL-007", '"exact": self._boundary.is_exact() if is_exact is None else is_exact,\n => '),
     ],
     "reference/trainer/torch_trainer.py": [
