@@ -21,10 +21,6 @@ class News:
         """Notes an outcome."""
         self._waiting.append(outcome)
 
-    def clear(self) -> None:
-        """Forgets what is waiting: nobody hears of it."""
-        self._waiting.clear()
-
     def tell(self, context: Context) -> None:
         """Tells all callbacks what is waiting, once."""
         news, self._waiting = self._waiting, []

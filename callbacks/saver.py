@@ -56,7 +56,7 @@ class Saver:
         self._failures = 0
         self._last_error: CheckpointError | None = None
         self._saved_at: Progress | None = None
-        self._news = News()
+        self._news = News()  # what is left of the attempt before is told to nobody (CPC-CALL-007)
 
     @property
     def durable_memory(self) -> Memory:
@@ -163,8 +163,6 @@ class Saver:
             self.recollection.take_back()
             raise
         self._note(outcome)
-        if not trainer.is_running:
-            self._news.clear()  # outside an attempt there are no hooks (CPC-CALL-007)
         return outcome.path
 
     def settle(self, context: Context, *, wait: bool) -> None:
@@ -187,7 +185,6 @@ class Saver:
         try:
             self._collect(wait=True)
         finally:
-            self._news.clear()
             self._background.close()
 
     # -- one save -----------------------------------------------------------------------------------------------------

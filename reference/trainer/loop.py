@@ -86,7 +86,6 @@ class Trainer(Training):
         """
         self._begin(resume, ResumeSettings(require_exact=require_exact, on_unusable_checkpoint=on_unusable_checkpoint))
         with SignalWatch(self._deadline()) as self._signals:
-            self._is_running = True
             try:
                 self._train()
             except BaseException as error:
@@ -97,7 +96,7 @@ class Trainer(Training):
                     self.workload.close()
                 finally:
                     self._teardown()  # last, whatever happened (CB-HOOK-005)
-                    self._restored, self._is_running = None, False
+                    self._restored = None
         return TrainResult(self.progress, self.metrics.current(), self.run, self._stop_reason)
 
     # -- the loop -----------------------------------------------------------------------------------------------------

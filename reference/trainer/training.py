@@ -48,7 +48,6 @@ class Training:
         copies = any(listener.saves_on_exception for listener in callbacks)
         self._boundary = Boundary(workload, self._dispatcher, copies=copies)
         self._may_stop = True
-        self._is_running = False
         self._restored: RunIdentity | None = None
         self._stop_reason: str | None = None
         self._started = time.monotonic()
@@ -61,11 +60,6 @@ class Training:
     @max_epochs.setter
     def max_epochs(self, count: int) -> None:
         self.settings.max_epochs = count
-
-    @property
-    def is_running(self) -> bool:
-        """Whether `fit` is at work: from before `on_train_start` to behind `on_teardown`."""
-        return self._is_running
 
     @property
     def checkpoint_folder(self) -> str | None:
