@@ -64,7 +64,7 @@ def test_a_cell_shows_what_a_port_has_come_to_on_a_requirement() -> None:
     assert cells["CKPT-FILE-002"] == ["○ no case", "✓ XFAIL 1 of 1"]
     assert cells["CKPT-CANON-001"] == ["○ no case", "· not claimed"]
     assert cells["CKPT-FILE-004"] == ["○ no case", "· not claimed"]  # it needs a capability
-    assert cells["CKPT-FILE-010"] == ["○ no case", "○ no case"]
+    assert cells["CKPT-FILE-010"] == ["· excluded", "· excluded"]
     assert cells["CB-HOOK-001"] == ["· not claimed", "· not claimed"]
     # What binds the runner or the command line is no matter of ports.
     assert "CONF-PROF-002" not in cells

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tenuto.conformance_tests.citations import TRACE_PAGE
-from tenuto.conformance_tests.meta.sample import CALLBACKS, ENTRIES, MUTANT, change, write_sample
+from tenuto.conformance_tests.meta.sample import CALLBACKS, ENTRIES, MUTANT, VERDICTS, change, write_sample
 from tenuto.conformance_tests.registry import PARTS, REGISTRY
 
 
@@ -48,6 +48,9 @@ def test_lint_names_what_is_pending_or_excluded_on_request(root: Path) -> None:
 
 def test_fix_pending_removes_these_lines_and_nothing_else(root: Path) -> None:
     change(root, "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-001", "CB-HOOK-002"')
+    ended = spec("lint", "--root", root, "--fix-pending")
+    assert "removed" not in ended.stdout, "it has a test, and lacks a case"
+    change(root, VERDICTS, '"profile": "resume"', '"profile": "callbacks"')
     assert spec("lint", "--root", root).returncode == 1
     ended = spec("lint", "--root", root, "--fix-pending")
     assert "removed `pending` from 1: CB-HOOK-001" in ended.stdout

@@ -83,7 +83,7 @@ FAULTS = [
     ("registry-field", "CB-HOOK-001", REGISTRY, "observe: A trace shows it.", "observe: TODO"),
     ("registry-field", "CB-HOOK-001", REGISTRY, "pending: trainer", "pending: TODO"),
     ("untested", "CB-HOOK-001", REGISTRY, "  pending: trainer\n", ""),
-    ("stale", "CB-HOOK-001", "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-002", "CB-HOOK-001"'),
+    ("stale", "CB-HOOK-001", VERDICTS, '"profile": "resume"', '"profile": "callbacks"'),
     ("stale", "CB-HOOK-003", VECTOR, "[CB", "[CB-HOOK-003, CB"),
     ("stale", "CB-HOOK-002", REGISTRY, "shows it.\n\n# another", "shows it.\n  excluded: None.\n\n# another"),
     ("caseless", "CB-HOOK-002", VERDICTS, '"CB-HOOK-002"', '"CB-HOOK-003"'),
@@ -221,6 +221,7 @@ def test_a_breach_of_an_entry_names_the_line_on_which_it_begins(root: Path) -> N
 
 
 def test_the_message_for_a_stale_entry_says_what_to_remove(root: Path) -> None:
+    change(root, VERDICTS, '"profile": "resume"', '"profile": "callbacks"')
     change(root, "tests/test_it.py", '"CB-HOOK-002"', '"CB-HOOK-001", "CB-HOOK-002"')
     told = "\n".join(map(str, spec_lint.lint(load(root))))
     assert "remove `pending: trainer`: tested at tests/test_it.py:4 (--fix-pending)" in told

@@ -160,7 +160,7 @@ _README = """| document | area |
 | [v1/10-callbacks.md](v1/10-callbacks.md) | `CB`: hooks |
 """
 _VERDICTS = """{
-  "CB-HOOK-001": {"cases": 1, "profile": "callbacks", "verdict": "FAIL"},
+  "CB-HOOK-001": {"cases": 1, "profile": "resume", "verdict": "FAIL"},
   "CB-HOOK-002": {"cases": 2, "profile": "codec", "verdict": "PASS"}
 }
 """
