@@ -12,37 +12,29 @@ from attrs import Attribute, define, evolve, field, frozen
 from tenuto.callbacks.base import BaseCallback
 from tenuto.callbacks.policies.ranking import Mode, improves
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.errors import ConfigError, RestoreError
+from tenuto.reference.errors import RestoreError, refuse_setting
 from tenuto.reference.events.contexts import EpochEnd, TrainStart
 from tenuto.reference.events.listener import Phase
+from tenuto.reference.trainer.settings import check_count
 
 __all__ = ["EarlyStopping"]
 
 _log = logging.getLogger("tenuto")
 
 
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
-
-
 def _text(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
     if not isinstance(value, str) or not value:
-        raise _invalid(attribute.name.removeprefix("_"), value, "text that is not empty")
+        raise refuse_setting(attribute.name.removeprefix("_"), value, "text that is not empty")
 
 
 def _mode(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     if value not in ("min", "max"):  # a tuple: a value that cannot be hashed is refused too
-        raise _invalid(attribute.name, value, "'min' or 'max'")
-
-
-def _count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    if type(value) is not int or value < 1:
-        raise _invalid(attribute.name, value, "a whole number of at least 1")
+        raise refuse_setting(attribute.name, value, "'min' or 'max'")
 
 
 def _amount(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     if type(value) not in {int, float} or not 0 <= value < math.inf:
-        raise _invalid(attribute.name, value, "a finite number of at least 0")
+        raise refuse_setting(attribute.name, value, "a finite number of at least 0")
 
 
 @frozen
@@ -86,7 +78,7 @@ class EarlyStopping(BaseCallback):
 
     monitor: str = field(default="val_loss", validator=_text)
     mode: Mode = field(default="min", validator=_mode)
-    patience: int = field(default=3, validator=_count)
+    patience: int = field(default=3, validator=check_count)
     min_delta: float = field(default=0.0, validator=_amount)
     phase: Phase = field(default="observe", init=False)
     _state_key: str = field(default="EarlyStopping", validator=_text)

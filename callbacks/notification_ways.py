@@ -17,20 +17,16 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import ConfigError, refuse_setting
 
 __all__ = ["Command", "Mail", "News", "Way", "Webhook"]
 
 Security = Literal["starttls", "tls", "none"]
 
 
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
-
-
 def _words(value: Sequence[str]) -> tuple[str, ...]:
     if isinstance(value, str) or not value or not all(isinstance(word, str) and word for word in value):
-        raise _invalid("command", value, "a list of the program and its arguments")
+        raise refuse_setting("command", value, "a list of the program and its arguments")
     return tuple(value)
 
 
@@ -152,11 +148,11 @@ class Mail:
         for name in ("to", "sender", "host"):
             value = getattr(self, name)
             if not isinstance(value, str) or not value or any(sign in value for sign in "\r\n"):
-                raise _invalid(f"mail.{name}", value, "text of one line")
+                raise refuse_setting(f"mail.{name}", value, "text of one line")
         if type(self.port) is not int or not 1 <= self.port <= 65535:
-            raise _invalid("mail.port", self.port, "a whole number in [1, 65535]")
+            raise refuse_setting("mail.port", self.port, "a whole number in [1, 65535]")
         if self.security not in get_args(Security):
-            raise _invalid("mail.security", self.security, f"one of {', '.join(get_args(Security))}")
+            raise refuse_setting("mail.security", self.security, f"one of {', '.join(get_args(Security))}")
 
     @property
     def label(self) -> str:

@@ -12,7 +12,7 @@ from attrs import fields_dict, frozen
 from tenuto.callbacks.policies.naming import escape
 from tenuto.callbacks.policies.ranking import Mode
 from tenuto.reference.checkpoint.entries import numbered
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import ConfigError, refuse_setting
 
 __all__ = ["EXPORTS", "CheckpointConfig", "SaveRule", "has_known_suffix", "read_configs", "stamped_name"]
 
@@ -69,13 +69,13 @@ def read_configs(configs: Iterable[CheckpointConfig | Mapping[str, Any]]) -> tup
     Spec: CPC-MAN-001, CPC-MAN-010.
     """
     if isinstance(configs, str | Mapping) or not isinstance(configs, Iterable):
-        raise _invalid("checkpoint_configs", configs, "a list of configurations")
+        raise refuse_setting("checkpoint_configs", configs, "a list of configurations")
     rules: list[SaveRule] = []
     for number, config in enumerate(configs):
         path = f"checkpoint_configs[{number}]"
         rule = _rule(path, _config(path, config))
         if any(rule.metric == other.metric for other in rules):
-            raise _invalid(f"{path}.metric_name", rule.metric, "a metric that no other configuration has")
+            raise refuse_setting(f"{path}.metric_name", rule.metric, "a metric that no other configuration has")
         if any(rule.name.lower() == other.name.lower() for other in rules):
             message = f"{path}.filename: {rule.name!r}; expected a name that no other configuration has, in any case"
             raise ConfigError("duplicate_file_name", message)
@@ -87,25 +87,25 @@ def _config(path: str, config: CheckpointConfig | Mapping[str, Any]) -> Checkpoi
     if isinstance(config, CheckpointConfig):
         return config
     if not isinstance(config, Mapping):
-        raise _invalid(path, config, "a map")
+        raise refuse_setting(path, config, "a map")
     known = fields_dict(CheckpointConfig)
     for key in config:
         if key not in known:
-            raise _invalid(f"{path}.{key}", config[key], f"no other key than {', '.join(known)}")
+            raise refuse_setting(f"{path}.{key}", config[key], f"no other key than {', '.join(known)}")
     return CheckpointConfig(**config)
 
 
 def _rule(path: str, config: CheckpointConfig) -> SaveRule:
     given = [name for name in ("metric_name", "monitor") if getattr(config, name) is not None]
     if len(given) != 1:
-        raise _invalid(f"{path}.metric_name", " and ".join(given) or None, "one of metric_name and monitor")
+        raise refuse_setting(f"{path}.metric_name", " and ".join(given) or None, "one of metric_name and monitor")
     metric = getattr(config, given[0])
     if not isinstance(metric, str) or not metric:
-        raise _invalid(f"{path}.{given[0]}", metric, "the name of a metric")
+        raise refuse_setting(f"{path}.{given[0]}", metric, "the name of a metric")
     if config.mode not in ("min", "max"):
-        raise _invalid(f"{path}.mode", config.mode, "one of min, max")
+        raise refuse_setting(f"{path}.mode", config.mode, "one of min, max")
     if not isinstance(config.overwrite, bool):
-        raise _invalid(f"{path}.overwrite", config.overwrite, "True or False")
+        raise refuse_setting(f"{path}.overwrite", config.overwrite, "True or False")
     return SaveRule(metric, config.mode, _name(path, config.filename, metric), config.overwrite)
 
 
@@ -113,12 +113,8 @@ def _name(path: str, filename: object, metric: str) -> str:
     name = filename.replace(_METRIC, escape(metric)) if isinstance(filename, str) else ""
     if not _BARE.fullmatch(name) or len(name.encode()) > _NAME_BYTES_MAX:
         rule = f"a bare name of at most {_NAME_BYTES_MAX} bytes that ends in .ckpt, .pt or .pth"
-        raise _invalid(f"{path}.filename", filename, rule)
+        raise refuse_setting(f"{path}.filename", filename, rule)
     return name
-
-
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
 
 
 def has_known_suffix(name: str) -> bool:

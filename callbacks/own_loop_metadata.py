@@ -12,7 +12,7 @@ from attrs import field, frozen
 from tenuto.callbacks.own_loop_configs import has_known_suffix
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.errors import ConfigError, RestoreError
+from tenuto.reference.errors import RestoreError, refuse_setting
 from tenuto.reference.events.contexts import RunIdentity
 from tenuto.reference.trainer.state import make_origin
 
@@ -56,7 +56,7 @@ class Facts:
     def __attrs_post_init__(self) -> None:
         _check_count("epoch", self.epoch)
         if not isinstance(self.given, Mapping) or not all(isinstance(key, str) for key in self.given):
-            raise _invalid("metadata", self.given, "a map with names as keys")
+            raise refuse_setting("metadata", self.given, "a map with names as keys")
 
     @property
     def is_full(self) -> bool:
@@ -89,7 +89,7 @@ def make_metadata(facts: Facts, run: RunIdentity, elapsed_seconds: float, state:
     }
     for name in _REPLACED:
         if not isinstance(given.get(name, {}), Mapping):
-            raise _invalid(f"metadata.{name}", given[name], "a map")
+            raise refuse_setting(f"metadata.{name}", given[name], "a map")
         made[name] = dict(given.get(name, made[name]))
     made["progress"] = _progress(made["progress"], given)
     made["metrics"] = {name: _metric(name, value) for name, value in made["metrics"].items()}
@@ -108,7 +108,7 @@ def _progress(progress: dict[str, Any], given: Mapping[str, Any]) -> dict[str, T
     if "epoch" in given:
         progress = {**progress, "epoch": given["epoch"]}
     if sorted(progress) != sorted(_POSITION):
-        raise _invalid("metadata.progress", progress, f"a map of {', '.join(_POSITION)}")
+        raise refuse_setting("metadata.progress", progress, f"a map of {', '.join(_POSITION)}")
     for name in _POSITION:
         _check_count(f"metadata.progress.{name}", progress[name])
     return progress
@@ -118,18 +118,14 @@ def _metric(name: str, value: Any) -> Tree:  # noqa: ANN401 - of the caller's
     if isinstance(value, int | float) and not isinstance(value, bool):
         return {"value": float(value), "step": 0}
     if not isinstance(value, Mapping) or value.keys() != {"value", "step"} or not isinstance(value["value"], float):
-        raise _invalid(f"metadata.metrics.{name}", value, "a number, or a map of value and step")
+        raise refuse_setting(f"metadata.metrics.{name}", value, "a number, or a map of value and step")
     _check_count(f"metadata.metrics.{name}.step", value["step"])
     return dict(value)
 
 
 def _check_count(name: str, value: object) -> None:
     if type(value) is not int or value < 0:
-        raise _invalid(name, value, "a whole number of at least 0")
-
-
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
+        raise refuse_setting(name, value, "a whole number of at least 0")
 
 
 def identity_in(folder: str) -> RunIdentity:

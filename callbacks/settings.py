@@ -24,14 +24,13 @@ from tenuto.callbacks.policies.ranges import (
     check_number,
     check_switch,
     one_of,
-    refuse_setting,
 )
 from tenuto.callbacks.policies.ranking import Mode
 from tenuto.callbacks.policies.retention import KeepAll, KeepBestAndLatest, KeepLast, RetentionPolicy
 from tenuto.callbacks.policies.save import SaveRules
 from tenuto.callbacks.policies.schedule import SaveEvery, SavePolicy
 from tenuto.callbacks.repository import LatestMode
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import ConfigError, refuse_setting
 
 __all__ = ["CheckpointSettings"]
 

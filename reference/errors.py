@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from tenuto.reference.codes import PHASES_OF
 
-__all__ = ["CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted"]
+__all__ = ["CheckpointError", "ConfigError", "RestoreError", "TenutoError", "TrainingInterrupted", "refuse_setting"]
 
 
 class TenutoError(Exception):
@@ -46,6 +46,11 @@ class ConfigError(TenutoError):
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message, phase="config")
+
+
+def refuse_setting(name: str, got: object, rule: str) -> ConfigError:
+    """Returns the error for a setting that is out of its range: `invalid_setting`."""
+    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
 
 
 class RestoreError(TenutoError):

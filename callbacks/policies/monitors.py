@@ -15,10 +15,9 @@ from tenuto.callbacks.policies.ranges import (
     check_number,
     check_switch,
     one_of,
-    refuse_setting,
 )
 from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import ConfigError, refuse_setting
 from tenuto.reference.events.contexts import Metric, Progress
 
 __all__ = [

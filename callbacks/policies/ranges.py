@@ -11,7 +11,7 @@ from typing import Any, Final
 from attrs import Attribute
 
 from tenuto.callbacks.policies.naming import escape
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import refuse_setting
 
 __all__ = [
     "check_amount",
@@ -22,15 +22,9 @@ __all__ = [
     "check_number",
     "check_switch",
     "one_of",
-    "refuse_setting",
 ]
 
 _NAME_BYTES_MAX: Final = 180
-
-
-def refuse_setting(name: str, got: object, rule: str) -> ConfigError:
-    """Returns the error for a setting."""
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
 
 
 def check_count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature

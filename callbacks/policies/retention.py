@@ -9,8 +9,9 @@ from attrs import field, frozen
 
 from tenuto.callbacks.policies.monitors import BestLists
 from tenuto.callbacks.policies.naming import LATEST, is_emergency, is_periodic
-from tenuto.callbacks.policies.ranges import check_count, check_given, refuse_setting
+from tenuto.callbacks.policies.ranges import check_count, check_given
 from tenuto.reference.checkpoint.entries import Entry
+from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Progress, RunIdentity
 
 __all__ = [

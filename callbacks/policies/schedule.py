@@ -7,7 +7,8 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
-from tenuto.callbacks.policies.ranges import check_amount, check_count, refuse_setting
+from tenuto.callbacks.policies.ranges import check_amount, check_count
+from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Metric, Progress
 
 __all__ = ["AnyOf", "SaveEvent", "SaveEvery", "SaveMoment", "SaveOnImprovement", "SavePolicy"]

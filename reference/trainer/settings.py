@@ -10,41 +10,47 @@ from typing import Any, Literal
 
 from attrs import Attribute, define, field, frozen
 
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Progress
 
-__all__ = ["OnUnusable", "ResumeSettings", "TrainerSettings"]
+__all__ = [
+    "OnUnusable",
+    "ResumeSettings",
+    "TrainerSettings",
+    "check_amount",
+    "check_count",
+    "check_count_or_none",
+]
 
 OnUnusable = Literal["error", "fresh"]
 
 
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
-
-
-def _count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
+def check_count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
+    """Accepts a whole number of at least 1."""
     if type(value) is not int or value < 1:
-        raise _invalid(attribute.name, value, "a whole number of at least 1")
+        raise refuse_setting(attribute.name, value, "a whole number of at least 1")
 
 
-def _count_or_none(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - as above
+def check_count_or_none(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - as above
+    """Accepts a whole number of at least 1, or None."""
     if value is not None:
-        _count(instance, attribute, value)
+        check_count(instance, attribute, value)
 
 
-def _seconds(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+def check_amount(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
+    """Accepts a finite number above 0, or None."""
     if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
-        raise _invalid(attribute.name, value, "a finite number above 0, or None")
+        raise refuse_setting(attribute.name, value, "a finite number above 0, or None")
 
 
 def _switch(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     if type(value) is not bool:
-        raise _invalid(attribute.name, value, "True or False")
+        raise refuse_setting(attribute.name, value, "True or False")
 
 
 def _error_or_fresh(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     if value not in {"error", "fresh"}:
-        raise _invalid(attribute.name, value, "'error' or 'fresh'")
+        raise refuse_setting(attribute.name, value, "'error' or 'fresh'")
 
 
 @define
@@ -63,10 +69,10 @@ class TrainerSettings:
     Spec: TR-SET-001.
     """
 
-    max_epochs: int = field(validator=_count)
-    validate_every: int = field(default=1, validator=_count)
-    max_steps: int | None = field(default=None, validator=_count_or_none)
-    max_seconds: float | None = field(default=None, validator=_seconds)
+    max_epochs: int = field(validator=check_count)
+    validate_every: int = field(default=1, validator=check_count)
+    max_steps: int | None = field(default=None, validator=check_count_or_none)
+    max_seconds: float | None = field(default=None, validator=check_amount)
 
     def has_all_steps(self, progress: Progress) -> bool:
         """Returns whether the last step of the run is made.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final, Literal, TypeVar
 
@@ -12,7 +11,8 @@ from torch import nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import refuse_setting
+from tenuto.reference.trainer.settings import check_amount, check_count, check_count_or_none
 from tenuto.reference.trainer.torch_checks import check_model
 from tenuto.reference.trainer.torch_iterable import make_loader
 from tenuto.reference.trainer.torch_schedulers import Interval, Schedule, Schedulers
@@ -27,28 +27,9 @@ _OPTIMIZER, _SCHEDULER = "optimizer", "scheduler"
 _T = TypeVar("_T")
 
 
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
-
-
-def _count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
-    if type(value) is not int or value < 1:
-        raise _invalid(attribute.name, value, "a whole number of at least 1")
-
-
-def _count_or_none(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - as above
-    if value is not None:
-        _count(instance, attribute, value)
-
-
-def _norm(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
-        raise _invalid(attribute.name, value, "a finite number above 0, or None")
-
-
 def _precision(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
     if not isinstance(value, str) or value not in _DTYPES:
-        raise _invalid(attribute.name, value, f"one of {', '.join(_DTYPES)}")
+        raise refuse_setting(attribute.name, value, f"one of {', '.join(_DTYPES)}")
 
 
 @frozen(kw_only=True)
@@ -61,12 +42,12 @@ class TorchSettings:
     Spec: TR-SET-001, TR-STATE-013.
     """
 
-    accumulate: int = field(default=1, validator=_count)
-    clip_norm: float | None = field(default=None, validator=_norm)
+    accumulate: int = field(default=1, validator=check_count)
+    clip_norm: float | None = field(default=None, validator=check_amount)
     precision: Precision = field(default="float32", validator=_precision)
     scaler: torch.amp.GradScaler | None = None
-    limit_batches: int | None = field(default=None, validator=_count_or_none)
-    limit_validation_batches: int | None = field(default=None, validator=_count_or_none)
+    limit_batches: int | None = field(default=None, validator=check_count_or_none)
+    limit_validation_batches: int | None = field(default=None, validator=check_count_or_none)
     seed: int = 0
 
     def config(self) -> dict[str, Tree]:
@@ -108,7 +89,7 @@ def _named(name: str, given: _T | Mapping[str, _T]) -> dict[str, _T]:
     if not isinstance(given, Mapping):
         return {name: given}
     if not given or not all(isinstance(key, str) and key for key in given):
-        raise _invalid(name, list(given), "names that are text, at least one")
+        raise refuse_setting(name, list(given), "names that are text, at least one")
     return dict(given)
 
 

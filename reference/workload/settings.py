@@ -9,7 +9,7 @@ from typing import Any, Literal
 from attrs import Attribute, asdict, field, fields_dict, frozen
 
 from tenuto.reference.checkpoint.tree import Tree
-from tenuto.reference.errors import ConfigError
+from tenuto.reference.errors import refuse_setting
 
 __all__ = ["OptimizerKind", "SchedulerKind", "WorkloadSettings"]
 
@@ -21,16 +21,12 @@ _LARGEST = 65536
 _LARGEST_LAYER = 64
 
 
-def _invalid(name: str, got: object, rule: str) -> ConfigError:
-    return ConfigError("invalid_setting", f"{name}: {got!r}; expected {rule}")
-
-
 def _check(kind: type, rule: str, is_in_range: Callable[[Any], bool]) -> Validator:
     """Returns a validator. Kinds are exact: a bool is no integer here, and an integer no float64."""
 
     def check(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
         if type(value) is not kind or not is_in_range(value):
-            raise _invalid(attribute.name, value, rule)
+            raise refuse_setting(attribute.name, value, rule)
 
     return check
 
@@ -110,7 +106,7 @@ class WorkloadSettings:
     def __attrs_post_init__(self) -> None:
         if self.scheduler == "plateau" and self.validation_samples == 0:
             rule = "at least 1 with scheduler 'plateau', which follows val_loss"
-            raise _invalid("validation_samples", 0, rule)
+            raise refuse_setting("validation_samples", 0, rule)
 
     @classmethod
     def from_map(cls, values: Mapping[str, Any]) -> WorkloadSettings:
@@ -124,7 +120,7 @@ class WorkloadSettings:
         known = fields_dict(cls)
         for name, value in values.items():
             if name not in known:
-                raise _invalid(name, value, f"one of the settings {', '.join(known)}")
+                raise refuse_setting(name, value, f"one of the settings {', '.join(known)}")
         return cls(**values)
 
     def to_map(self) -> dict[str, Tree]:
