@@ -9,6 +9,8 @@ PEERS := .venv-bench
 PEERS_INSTALLED := $(PEERS)/.installed
 MOJO_PORT := ports/mojo/build/adapter
 MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
+# Programs start a third faster where Python may keep its bytecode, and the suite starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
 

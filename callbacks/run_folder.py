@@ -9,7 +9,7 @@ from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
-from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
+from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
 from tenuto.reference.checkpoint.store import Store
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.events.contexts import Progress, RunIdentity
@@ -51,9 +51,9 @@ class RunFolder:
         return [entry for entry in own if not self._run.has_superseded(entry.attempt, entry.position)]
 
     def save(self, name: str, document: Document) -> Entry:
-        """Writes a checkpoint."""
-        self.store.save(name, document)
-        self._found[name] = entry = read_entry(self.store.folder, name, self.store.ops)
+        """Writes a checkpoint; what a reader would find in its head is known without reading it."""
+        path = self.store.save(name, document)
+        self._found[name] = entry = entry_of(name, document.head["metadata"], self.store.ops.identity(path))
         return entry
 
     def add_name(self, entry: Entry, name: str, kind: NameKind) -> None:

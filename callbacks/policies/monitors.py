@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, fields_dict, frozen
@@ -119,21 +120,19 @@ def refuse_equal_names(monitors: Iterable[MonitorSettings]) -> None:
 
     Spec: CPC-SET-004.
     """
-    seen: list[MonitorSettings] = []
-    for one in monitors:
-        for other in seen:
-            if _may_meet(one, other) or _may_meet(other, one):
-                message = f"monitors {other.monitor!r} and {one.monitor!r}: may have a file name in common"
+    by_stem = sorted(((naming.escape(one.monitor).lower(), one) for one in monitors), key=itemgetter(0))
+    for at, (stem, one) in enumerate(by_stem):
+        for longer, other in by_stem[at + 1 :]:
+            if not longer.startswith(stem):
+                break
+            if _may_meet(one, other, longer[len(stem) :]):
+                message = f"monitors {one.monitor!r} and {other.monitor!r}: may have a file name in common"
                 raise ConfigError("duplicate_file_name", f"{message}; expected names of metrics that keep them apart")
-        seen.append(one)
 
 
-def _may_meet(short: MonitorSettings, long: MonitorSettings) -> bool:
-    """Whether a name of the second is one of the first, the stem of the second starting with that of the first."""
-    stem, longer = (naming.escape(one.monitor).lower() for one in (short, long))
-    if not longer.startswith(stem):
-        return False
-    rest, (tail, _), (_, examples) = longer[len(stem) :], _tails(short), _tails(long)
+def _may_meet(short: MonitorSettings, long: MonitorSettings, rest: str) -> bool:
+    """Whether a name of the second is one of the first, the stem of the second being that of the first and a rest."""
+    (tail, _), (_, examples) = _tails(short), _tails(long)
     return any(tail.fullmatch(rest + end) for end in examples)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from tenuto.reference.checkpoint import files
@@ -14,7 +14,7 @@ from tenuto.reference.errors import CheckpointError
 
 _T = TypeVar("_T")
 
-__all__ = ["read_entry", "read_ledger"]
+__all__ = ["entry_of", "read_entry", "read_ledger"]
 
 
 def read_ledger(folder: str, ops: StorageOps | None = None) -> Ledger:
@@ -76,13 +76,24 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     with files.open_file(path, ops) as opened:
         metadata: Any = opened.head["metadata"]
     try:
-        return _entry(name, metadata, ops.identity(path))
+        return entry_of(name, metadata, ops.identity(path))
     except (KeyError, TypeError, ValueError) as error:
         message = f"{path}: metadata of no training state ({error!r}); expected progress, exact, kind and origin"
         raise CheckpointError("not_resumable", message, phase="restore") from error
 
 
-def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | None) -> Entry:
+def entry_of(name: str, metadata: Any, identity: tuple[int, int] | None) -> Entry:  # noqa: ANN401 - a checked tree
+    """Returns what the metadata of a training state tell of its file.
+
+    Args:
+        name: Of the file, in its folder.
+        metadata: Of the document.
+        identity: See `Entry`.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are not those of a training state.
+        CheckpointError: `not_resumable` for a run that no file name can have.
+    """
     origin, progress = metadata["origin"], metadata["progress"]
     if not is_run_id(origin["run_id"]):
         message = f"{name}: metadata.origin.run_id: {origin['run_id']!r}; expected 1 to 64 of A-Z a-z 0-9 . _ -"
