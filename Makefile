@@ -52,6 +52,10 @@ test: strace chromium lint conformance ## everything: lint, types, specification
 torture-resume: $(INSTALLED) ## a thousand SIGKILLs at random moments of a torch job, each resumed to the same final file
 	@TENUTO_KILLS=1000 $(BIN)/python -m pytest tests/test_kill_resume.py
 
+.PHONY: failures
+failures: $(INSTALLED) ## kill and fail runs in every way of the failure contract; writes docs/reference/failures.md
+	@TENUTO_WRITE_PAGE=1 $(BIN)/python -m pytest -q tests/test_failure_matrix.py && grep '^|' docs/reference/failures.md
+
 .PHONY: spec
 spec: $(INSTALLED) ## write what follows from the specification: constants, docs/reference, table of error codes, traceability
 	@$(BIN)/tenuto spec generate
