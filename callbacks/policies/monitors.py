@@ -10,16 +10,11 @@ from typing import Any, Final, TypeAlias
 from attrs import evolve, field, fields_dict, frozen
 
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.ranges import (
-    check_count,
-    check_name,
-    check_number,
-    check_switch,
-    one_of,
-)
+from tenuto.callbacks.policies.ranges import check_name, check_number
 from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
 from tenuto.reference.errors import ConfigError, refuse_setting
 from tenuto.reference.events.contexts import Metric, Progress
+from tenuto.reference.ranges import check_count_or_none, check_switch, one_of
 
 __all__ = [
     "BestLists",
@@ -55,7 +50,7 @@ class MonitorSettings:
     monitor: str = field(validator=check_name)
     mode: Mode = field(default="min", validator=one_of("min", "max"))
     min_delta: float = field(default=0.0, validator=check_number)
-    save_top_k: int | None = field(default=None, validator=check_count)
+    save_top_k: int | None = field(default=None, validator=check_count_or_none)
     overwrite: bool = field(default=True, validator=check_switch)
 
     def __attrs_post_init__(self) -> None:
