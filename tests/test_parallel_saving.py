@@ -10,10 +10,9 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from tenuto.reference.checkpoint import PosixStorage, Store, Tensor, encode, verify_checkpoint
+from tenuto.reference.checkpoint import PosixStorage, Store, Tensor, encode, read_tensors, verify_checkpoint
 from tenuto.reference.checkpoint.layout import PART_BYTES, lay_out, parts
-from tenuto.reference.checkpoint.parallel_writing import PARALLEL_BYTES
-from tenuto.reference.checkpoint.workers import run_tasks
+from tenuto.reference.checkpoint.workers import PARALLEL_BYTES, run_tasks
 from tenuto.reference.errors import CheckpointError
 
 SIZES = (0, 1, 63, 64, 65, 1000, 2 * PART_BYTES + 5, 3, PART_BYTES - 1, PART_BYTES, 200_000, 7)
@@ -74,7 +73,7 @@ def test_short_writes_at_offsets_are_continued(tmp_path, make_document, most):
     assert same(tmp_path, "a.ckpt", document)
 
 
-@pytest.mark.parametrize("operation", ["allocate", "write_at", "sync"])
+@pytest.mark.parametrize("operation", ["allocate", "write_at", "sync", "read_into"])
 @pytest.mark.req("STORE-SAVE-008", "STORE-SAVE-010")
 def test_each_operation_that_fails_leaves_the_old_file_and_no_thread(tmp_path, document, make_document, operation):
     Store(tmp_path, "r").save("a.ckpt", make_document())
@@ -186,3 +185,24 @@ def test_verify_reads_a_large_file_in_parallel_and_names_the_first_bad_segment(t
     with pytest.raises(CheckpointError, match="segment 5:") as caught:
         verify_checkpoint(path)
     assert caught.value.code == "segment_digest_mismatch"
+
+
+@pytest.mark.req("CKPT-READ-004", "CKPT-SEG-008")
+def test_some_tensors_are_read_and_checked_without_the_others(tmp_path, document):
+    path = tmp_path / "a.ckpt"
+    Store(tmp_path, "r").save("a.ckpt", document)
+    names = ["trainer_state.0007", "model_state.10", "model_state.00"]
+    found = read_tensors(path, names)
+    assert list(found) == names
+    for name in names:
+        part, key = name.split(".")
+        assert bytes(found[name].data) == bytes(document.head[part][key].data)
+    data = bytearray(path.read_bytes())
+    data[verify_checkpoint(path).rows[5].offset] ^= 1  # of model_state.06
+    path.write_bytes(data)
+    assert read_tensors(path, names).keys() == set(names)
+    with pytest.raises(CheckpointError, match="segment 5:"):
+        read_tensors(path, ["model_state.06"])
+    assert read_tensors(path, ["model_state.06"], verify=False)["model_state.06"].size_bytes == SIZES[6]
+    with pytest.raises(KeyError, match="model_state.99"):
+        read_tensors(path, ["model_state.99"])

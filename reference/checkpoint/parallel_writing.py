@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Final
 
 import xxhash
 
@@ -13,9 +12,7 @@ from tenuto.reference.checkpoint.layout import Layout, Part, parts, tail
 from tenuto.reference.checkpoint.storage import StorageOps
 from tenuto.reference.checkpoint.workers import THREADS, run_tasks
 
-__all__ = ["PARALLEL_BYTES", "write_layout"]
-
-PARALLEL_BYTES: Final = 16 << 20  # below it, starting a thread and reserving room take longer than they save
+__all__ = ["write_layout"]
 
 
 def write_layout(ops: StorageOps, file: int, layout: Layout) -> None:

@@ -19,9 +19,10 @@ from attrs import field, frozen
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.gathering import write_pieces
 from tenuto.reference.checkpoint.layout import Layout, lay_out
-from tenuto.reference.checkpoint.parallel_writing import PARALLEL_BYTES, write_layout
+from tenuto.reference.checkpoint.parallel_writing import write_layout
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, refuse
+from tenuto.reference.checkpoint.workers import PARALLEL_BYTES
 from tenuto.reference.checkpoint.writer import pieces_of
 from tenuto.reference.errors import CheckpointError
 

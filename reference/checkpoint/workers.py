@@ -8,8 +8,9 @@ from typing import Final
 
 from attrs import define, field
 
-__all__ = ["THREADS", "run_tasks"]
+__all__ = ["PARALLEL_BYTES", "THREADS", "run_tasks"]
 
+PARALLEL_BYTES: Final = 16 << 20  # below it, starting a thread takes longer than it saves
 THREADS: Final = 2  # more bring a device nothing, and take cores from the training
 
 
