@@ -289,6 +289,21 @@ def test_a_second_name_is_a_link_that_is_renamed_into_place(tmp_path, documents)
     assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "latest.ckpt"]
 
 
+@pytest.mark.req("STORE-NAME-001", "CPC-ERR-007")
+def test_all_second_names_of_a_save_take_one_sync_of_the_folder_and_fail_one_by_one(tmp_path, documents):
+    ops = Recorder(link=(errno.ENOSPC, 1))
+    store = Store(tmp_path, "r", ops=ops)
+    store.save("a.ckpt", documents[0])
+    ops.calls.clear()
+    failed = store.add_names("a.ckpt", {"b.ckpt": "link", "c.ckpt": "link", "d.ckpt": "symlink", "e.ckpt": "copy"})
+    assert {name: error.code for name, error in failed.items()} == {"b.ckpt": "disk_full"}
+    assert [name for name, _ in ops.of("rename", "sync_folder")] == [*["rename"] * 3, "sync_folder"]
+    assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "c.ckpt", "d.ckpt", "e.ckpt"]
+    ops.faults["sync_folder"] = errno.EIO, 1
+    failed = store.add_names("a.ckpt", {"c.ckpt": "link", "f.ckpt": "link", "g.ckpt": "copy"})
+    assert {name: error.code for name, error in failed.items()} == {"f.ckpt": "io_error", "g.ckpt": "io_error"}
+
+
 @pytest.mark.req("STORE-NAME-002")
 def test_a_second_name_that_is_there_already_is_left(tmp_path, documents):
     ops = Recorder()

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from tenuto.reference.checkpoint.constants import FORMAT_VERSION
-from tenuto.reference.checkpoint.files import io_refusals, read_checkpoint
+from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.tree import Document, Tree, refuse
 from tenuto.reference.errors import ConfigError

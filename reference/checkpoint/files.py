@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ from attrs import field, frozen
 
 from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
 from tenuto.reference.checkpoint.reader import OpenedCheckpoint, open_checkpoint
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.source import BufferSource, Source
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
@@ -22,7 +22,6 @@ from tenuto.reference.errors import CheckpointError
 __all__ = [
     "FileSource",
     "foreign_name",
-    "io_refusals",
     "open_file",
     "read_checkpoint",
     "read_tensors",
@@ -74,24 +73,6 @@ class FileSource:
 
     def _cut_off(self, at: int, left: int) -> CheckpointError:
         return refuse("io_error", f"{self.path}: nothing at byte {at}; expected {left} more bytes")
-
-
-@contextmanager
-def io_refusals(path: str) -> Iterator[None]:
-    """Turns the errors of reading a path into refusals.
-
-    Spec: CKPT-READ-006.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:  # the second: a folder of the path is a file
-        raise refuse("file_not_found", f"{path}: no such file; expected a checkpoint") from error
-    except IsADirectoryError as error:
-        raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
-    except OSError as error:
-        if error.errno in {errno.ENXIO, errno.ENODEV}:  # a socket, or a device without a driver
-            raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
-        raise refuse("io_error", f"{path}: {error.strerror or error}; expected to read it") from error
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from attrs import frozen
 
@@ -17,8 +17,7 @@ __all__ = ["PART_BYTES", "Layout", "Part", "Segment", "lay_out", "parts", "tail"
 PART_BYTES: Final = 4 << 20
 
 
-@frozen
-class Segment:
+class Segment(NamedTuple):
     """One segment; its data are borrowed.
 
     Attributes:
