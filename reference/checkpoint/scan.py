@@ -64,11 +64,11 @@ class HeadScan:
 
 @define
 class _Level:
-    """An open array or map: how many items are left, and the keys seen if it is a map."""
+    """An open array or map: how many items are left, the keys seen if it is a map, and whether tensors may follow."""
 
     left: int
     keys: set[bytes] | None = None
-    at_key: bool = field(default=False)
+    may_hold_tensors: bool = True
 
 
 @define
@@ -145,8 +145,10 @@ class _Cursor:
 
     def tensors(self, level: _Level, keys: set[bytes]) -> None:
         """Steps over pairs of a key and a tensor, of which most heads consist, and stops before anything else."""
+        before = level.left
         while done := self._pairs(bytes(self.head[self.at : self.at + _BLOCK_BYTES]), level.left, keys):
             level.left -= done
+        level.may_hold_tensors = level.left < before  # a map without a tensor at its start is not looked at again
 
     def _pairs(self, block: bytes, most: int, keys: set[bytes]) -> int:
         at, done = 0, 0
@@ -178,7 +180,7 @@ class _Cursor:
         stack = [_Level(1)]
         while stack:
             level = stack[-1]
-            if level.keys is not None and level.left > 1:
+            if level.keys is not None and level.may_hold_tensors:
                 self.tensors(level, level.keys)
             if level.left == 0:
                 stack.pop()
