@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
 from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
-from tenuto.reference.checkpoint.store import Store
+from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import Progress, RunIdentity
 
-__all__ = ["NameKind", "RunFolder"]
-
-NameKind = Literal["link", "symlink", "copy"]
+__all__ = ["RunFolder"]
 
 
 class RunFolder:
@@ -56,11 +54,16 @@ class RunFolder:
         self._found[name] = entry = entry_of(name, document.head["metadata"], self.store.ops.identity(path))
         return entry
 
-    def add_name(self, entry: Entry, name: str, kind: NameKind) -> None:
-        """Gives a checkpoint a second name."""
-        self.store.add_name(entry.name, name, kind=kind)
-        identity = None if kind == "symlink" else entry.identity
-        self._found[name] = evolve(entry, name=name, identity=identity)
+    def add_names(self, entry: Entry, kinds: Mapping[str, NameKind]) -> dict[str, CheckpointError]:
+        """Gives a checkpoint second names, and returns what kept a name from being made.
+
+        Spec: CPC-ERR-007.
+        """
+        failed = self.store.add_names(entry.name, kinds)
+        for name, kind in kinds.items():
+            if name not in failed:
+                self._found[name] = evolve(entry, name=name, identity=None if kind == "symlink" else entry.identity)
+        return failed
 
     def delete(self, names: Iterable[str]) -> list[str]:
         """Deletes names, but for those of other runs and of superseded files; returns those that are gone.
@@ -91,7 +94,8 @@ class RunFolder:
         # An open window has the step of the epoch before it. A link to a periodic name does not move with the best.
         source = min(sources, key=lambda entry: (entry.position, not naming.is_periodic(entry.name)))
         self.set_aside(name)
-        self.add_name(source, name, kind)
+        for error in self.add_names(source, {name: kind}).values():
+            raise error
         return True
 
     def free(self, name: str, progress: Progress, *, exact: bool) -> None:

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from tenuto.reference.checkpoint.entries import numbered
+from tenuto.reference.checkpoint.refusals import write_refusal
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
-from tenuto.reference.checkpoint.store import write_refusal
 
 __all__ = ["quarantine"]
 
