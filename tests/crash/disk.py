@@ -71,11 +71,12 @@ class Disk:
 
     Attributes:
         live: What the running system sees.
-        acknowledged: The age and the inode of each checkpoint of which the outside was told.
+        acknowledged: The age and the inode of each checkpoint whose save has returned.
+        deleted: Paths of which the outside was told that they are deleted -> the inode that they led to.
     """
 
     def __init__(self, start=None, acknowledged=()):
-        self.acknowledged = list(acknowledged)
+        self.acknowledged, self.deleted, self._left = list(acknowledged), {}, {}
         self.live = dict(start.names) if start else {}
         self._durable, self._settled = dict(self.live), dict(self.live)  # under the weak and the ordered model
         self._weak, self._ordered = [], []  # changes that are not durable
@@ -88,9 +89,15 @@ class Disk:
         getattr(self, f"_{operation.name.replace(' ', '_')}", lambda _: None)(operation)
 
     def _acknowledge(self, operation):
-        age, names = operation.other
-        inode = next(one for name in names if isinstance(one := self.live.get(name), int))
-        self.acknowledged.append((age, inode))
+        self.acknowledged.append((operation.other, self.live[operation.path]))
+
+    def _give_up(self, operation):
+        inode = self.live.get(operation.path)
+        if list(self.live.values()).count(inode) == 1:
+            self.acknowledged = [one for one in self.acknowledged if one[1] != inode]
+
+    def _tell_deleted(self, operation):
+        self.deleted[operation.path] = self._left[operation.path]
 
     # -- contents -----------------------------------------------------------------------------------------------------
 
@@ -143,12 +150,14 @@ class Disk:
         self._change({operation.path: Link(operation.other)})
 
     def _unlink(self, operation):
+        self._left[operation.path] = self.live[operation.path]
         self._change({operation.path: None})
 
     def _mkdir(self, operation):
         self._change({operation.path: FOLDER})
 
-    _rmdir = _unlink
+    def _rmdir(self, operation):
+        self._change({operation.path: None})
 
     def _change(self, names, needs=None):
         change = Change(os.path.dirname(next(iter(names))), names, needs)

@@ -18,9 +18,9 @@ class Operation:
 
     Attributes:
         name: `create`, `write`, `sync`, `sync failed`, `rename`, `link`, `symlink`, `unlink`, `mkdir`, `rmdir`,
-            `sync_folder`; or `acknowledge`.
+            `sync_folder`; or `acknowledge`, `tell ...` and `give up`.
         path: Relative to the root of the recording.
-        other: The new name of a rename or a link, the target of a symbolic link, or what is acknowledged.
+        other: The new name of a rename or a link, the target of a symbolic link, or the age of what is acknowledged.
         inode: Of the file that a handle leads to.
         offset: Where a write begins.
         data: What it writes.
@@ -59,9 +59,9 @@ class RecordingStorage(PosixStorage):
     def note(self, name, path="", **fields):
         self.log.append(Operation(name, path, **fields))
 
-    def acknowledge(self, what):
-        """Notes that the outside was told."""
-        self.note("acknowledge", other=what)
+    def acknowledge(self, age, path):
+        """Notes that a save has returned: what it has written is to survive from here on."""
+        self.note("acknowledge", path, other=age)
 
     def _relative(self, path):
         return os.path.relpath(path, self.root)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from crash.disk import FOLDER, Link
 from crash.training import Attempt
+from crash.workloads import age_of
 
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.errors import CheckpointError, TenutoError
@@ -61,6 +62,22 @@ def check_files(state, disk, given):
     for age, inode in disk.acknowledged:
         if inode in disk.live.values():
             expect(inode in there, f"an acknowledged checkpoint, {age}, has no name left, and nobody has deleted it")
+    for path, inode in disk.deleted.items():
+        back = state.names.get(path) == inode and disk.live.get(path) != inode
+        expect(not back, f"{path}: there again, and the outside was told that it is deleted")
+
+
+def check_end(disk):
+    """Checks, between two verbs, that no acknowledged checkpoint was replaced or deleted without a word.
+
+    Raises:
+        Breach: One was.
+
+    Spec: TR-RES-008, CB-HOOK-017.
+    """
+    for age, inode in disk.acknowledged:
+        is_known = inode in disk.live.values() or inode in disk.deleted.values()
+        expect(is_known, f"an acknowledged checkpoint, {age}, is gone, and the outside was not told")
 
 
 def recover(folder, settings, given, newest, *, twice=True):
@@ -117,13 +134,6 @@ def _leads_to(folder, name, place):
     except CheckpointError:
         return False
     return (progress["epoch"], progress["global_step"]) == place
-
-
-def age_of(state):
-    """Returns attempt and progress of a state; a newer one compares greater."""
-    metadata = state.head["metadata"]
-    progress = metadata["progress"]
-    return metadata["origin"]["attempt"], progress["epoch"], progress["batch_in_epoch"], progress["global_step"]
 
 
 def listing(folder):

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import define, evolve, field, frozen
 from crash.disk import Disk
 from crash.recorder import RecordingStorage
-from crash.recovery import Breach, check_files, put_on_disk, recover
+from crash.recovery import Breach, check_end, check_files, put_on_disk, recover
 from crash.seam import remembering, through, without_chance
 from crash.training import Attempt
 from crash.workloads import SETTINGS, Course, Given
@@ -124,8 +124,13 @@ class Search:
         disk = Disk()
         for operation in course.storage.log[:start]:
             disk.apply(operation)
+        workload = Workload(settings, verbs, course.given)
         with remembering():
-            self._cut(disk, course.storage.log[start:], Workload(settings, verbs, course.given))
+            self._cut(disk, course.storage.log[start:], workload)
+        try:
+            check_end(disk)
+        except Breach as breach:
+            self.findings.breaches.append(f"{workload}: {breach}")
 
     def _cut(self, disk, log, workload):
         """Cuts a log after each operation, and looks at every state that is legal there."""

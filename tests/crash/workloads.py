@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from contextlib import contextmanager
 
 import pytest
@@ -11,12 +12,14 @@ from crash.seam import through, without_chance
 from crash.training import Attempt
 
 from tenuto.callbacks.policies.retention import KeepBest
+from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.store import Store
 from tenuto.reference.checkpoint.tree import map_tensors
 from tenuto.reference.checkpoint.writer import encode
+from tenuto.reference.events.contexts import DeletedCheckpoint
 
-VERBS = ("save", "async", "best", "emergency", "retention", "resume", "recovery")
+VERBS = ("save", "async", "best", "emergency", "retention", "resume", "rewind", "recovery")
 # How second names are made, where files lie, and what is kept: each is another path through the protocol.
 SETTINGS = {
     "links": {},
@@ -51,8 +54,19 @@ class Given:
         return self._trees.get(_identifier(document)) == _plain(document)
 
 
+def age_of(document):
+    """Returns attempt and progress of a state; a newer one compares greater."""
+    metadata = document.head["metadata"]
+    progress = metadata["progress"]
+    return metadata["origin"]["attempt"], progress["epoch"], progress["batch_in_epoch"], progress["global_step"]
+
+
 def _identifier(document):
     return document.head["metadata"]["origin"]["checkpoint_id"]
+
+
+def _age(entry):
+    return entry.attempt, entry.position, entry.name
 
 
 def _plain(document):
@@ -103,7 +117,9 @@ class Course:
 
         def kept(store, name, document):
             self.given.add(document)
-            return save(store, name, document)
+            path = save(store, name, document)
+            self.storage.acknowledge(age_of(document), self._relative(path))
+            return path
 
         with through(self.storage), without_chance(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(Store, "save", kept)
@@ -124,9 +140,9 @@ class Course:
         """Does what one verb says; an attempt begins where there is none."""
         getattr(self, f"_{verb}")(self.attempt or self._begin())
 
-    def _begin(self):
+    def _begin(self, resume="auto"):
         self._leave()
-        self.attempt = Attempt(self.folder, self.settings, self._told)
+        self.attempt = Attempt(self.folder, self.settings, self._told, resume=resume)
         return self.attempt
 
     def _leave(self):
@@ -135,11 +151,12 @@ class Course:
             self.attempt.callback._saver._background.close()
         self.attempt = None
 
-    def _told(self, run, saved):
-        progress = saved.progress
-        age = run.attempt, progress.epoch, progress.batch_in_epoch, progress.global_step
-        names = tuple(f"{self.folder.name}/{name}" for name in saved.names)
-        self.storage.acknowledge((age, names))
+    def _told(self, what):
+        name = "tell deleted" if isinstance(what, DeletedCheckpoint) else "tell saved"
+        self.storage.note(name, self._relative(what.path))
+
+    def _relative(self, path):
+        return os.path.relpath(path, self.root)
 
     # -- the verbs ----------------------------------------------------------------------------------------------------
 
@@ -162,6 +179,15 @@ class Course:
 
     def _resume(self, _):
         self._begin()
+
+    def _rewind(self, attempt):
+        """Goes back to the oldest checkpoint: what comes now meets the files of what came before.
+
+        To name an older checkpoint is to give up what stands under `latest.ckpt` alone (CPC-NAME-006, CPC-NAME-010).
+        """
+        self.storage.note("give up", f"{self.folder.name}/latest.ckpt")
+        oldest = min((one for one in read_ledger(str(self.folder)).entries if one.is_full), key=_age, default=None)
+        self._begin(self.folder / oldest.name if oldest else "auto")
 
     def _recovery(self, attempt):
         """A save that improves dies with its second name still temporary, and the next attempt puts it right."""
