@@ -1,6 +1,6 @@
 """What may be on a disk after a crash: a log of operations, cut at any point, under two models.
 
-`ordered` (M1): changes of folders become durable in their order, and all of them at the next sync of anything, as with a
+`ordered` (M1): changes of folders become durable in their order, and all of them at the next sync of anything, as with
 journal. `weak` (M2): what POSIX allows: each change of a folder since that folder was last synced is there or is not.
 Under both, what was written to a file since its last sync is there, or is not, or is something else.
 """
@@ -12,7 +12,7 @@ import math
 import os
 import random
 
-from attrs import field, frozen
+from attrs import frozen
 
 BLOCK = 512
 FOLDER = "folder"

@@ -13,13 +13,13 @@ import shutil
 import threading
 
 from attrs import frozen
+
 from crash.disk import Disk
-from crash.recovery import Breach, expect, put_on_disk, recover
+from crash.recovery import BreachError, expect, put_on_disk, recover
 from crash.seam import remembering, without_chance
 from crash.states import quiet, scratch
 from crash.training import WEIGHT
 from crash.workloads import SETTINGS, VERBS, Course
-
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.errors import CheckpointError
 
@@ -103,7 +103,7 @@ class FaultyStorage:
             return write(file, [data[: max(1, len(data) // 2)]])
         at = len(data) // 3 if self.fault.kind == LIES[0] else max(0, data.find(WEIGHT * 3))
         if self.fault.kind == LIES[2]:
-            self._hidden.append((file, open(f"/proc/self/fd/{file}", "r+b", buffering=0), at))
+            self._hidden.append((file, os.open(f"/proc/self/fd/{file}", os.O_RDWR), at))
             return write(file, [data])
         return write(file, [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]])
 
@@ -111,9 +111,9 @@ class FaultyStorage:
         """Shows what a device holds behind the cache: of one file, or of all."""
         for one in [one for one in self._hidden if file in (None, one[0])]:
             self._hidden.remove(one)
-            with one[1] as stored:
-                byte = os.pread(stored.fileno(), 1, one[2])
-                os.pwrite(stored.fileno(), bytes([byte[0] ^ 1]), one[2])
+            byte = os.pread(one[1], 1, one[2])
+            os.pwrite(one[1], bytes([byte[0] ^ 1]), one[2])
+            os.close(one[1])
 
 
 def planned(names, *, verified):
@@ -144,7 +144,7 @@ class Trial:
         """Runs the workload.
 
         Raises:
-            Breach: The outcome is neither of the two legal ones.
+            BreachError: The outcome is neither of the two legal ones.
         """
         home = self.root / "course"
         shutil.rmtree(home, ignore_errors=True)
@@ -159,7 +159,9 @@ class Trial:
         self.storage.reveal()
         told = len(self._told(course)) - before
         self.names, self.storage.fault = list(self.storage.met), None
-        expect(error is not None or told or self.verbs[-1] not in SAVING, "neither an error nor a word that it is saved")
+        expect(
+            error is not None or told or self.verbs[-1] not in SAVING, "neither an error nor a word that it is saved"
+        )
         expect(not (before and is_fresh), "a fresh start in a folder with checkpoints")
         self._check_leaks(course, files)
         self._check_survival(course)
@@ -170,7 +172,7 @@ class Trial:
         except CheckpointError as error:
             return error.code
         except Exception as error:
-            raise Breach(f"{type(error).__name__} instead of a typed error: {error}") from error
+            raise BreachError(f"{type(error).__name__} instead of a typed error: {error}") from error
         return None
 
     def _told(self, course):
@@ -227,11 +229,16 @@ def run(settings, verbs, faults, breaches_max=10):
             trial = Trial(root, settings, verbs, fault)
             try:
                 trial.run()
-            except Breach as breach:
+            except BreachError as breach:
                 name = trial.storage.met[fault.at] if len(trial.storage.met) > fault.at else "?"
                 breaches.append(f"{settings}: {', '.join(verbs)} | {name} {fault}: {breach}")
     return breaches
 
 
-SCENARIOS = [(settings, (*before, last)) for settings in SETTINGS for before in ((), ("best",), ("best", "resume"))
-             for last in VERBS if last != "recovery"]
+SCENARIOS = [
+    (settings, (*before, last))
+    for settings in SETTINGS
+    for before in ((), ("best",), ("best", "resume"))
+    for last in VERBS
+    if last != "recovery"
+]

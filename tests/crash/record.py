@@ -38,6 +38,7 @@ class Lane:
         failed: How many found a breach of what is claimed.
         floor: How many distinct cases there have to be, in this size.
         reason: Why cases were skipped.
+        detail: What the distinct cases were, each kind with its count.
         size: `ci` or `long`.
     """
 
@@ -48,13 +49,15 @@ class Lane:
     failed: int
     floor: int
     reason: str = ""
+    detail: dict = field(factory=dict)
     size: str = field(factory=lambda: sized("ci", "long"))
 
     def line(self):
         """Returns what is printed."""
         skipped = f"{self.skipped:,} skipped{f' ({self.reason})' if self.reason else ''}"
         counts = f"{self.executed:,} executed, {self.distinct:,} distinct (floor {self.floor:,})"
-        return f"lane {self.lane} [{self.size}]: {counts}, {skipped}, {self.failed:,} failed"
+        detail = "".join(f"\n    {name}: {count}" for name, count in self.detail.items())
+        return f"lane {self.lane} [{self.size}]: {counts}, {skipped}, {self.failed:,} failed{detail}"
 
 
 def conclude(lane, record_property):

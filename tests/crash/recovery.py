@@ -9,18 +9,17 @@ from pathlib import Path
 from crash.disk import FOLDER, Link
 from crash.training import Attempt
 from crash.workloads import age_of
-
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.errors import CheckpointError, TenutoError
 
 
-class Breach(Exception):
+class BreachError(Exception):
     """Something that is promised does not hold."""
 
 
 def expect(holds, what):
     if not holds:
-        raise Breach(what)
+        raise BreachError(what)
 
 
 def put_on_disk(state, root):
@@ -51,7 +50,7 @@ def check_files(state, disk, given):
         given: Everything that was given to be saved.
 
     Raises:
-        Breach: A name leads to something else than a checkpoint, or one that was acknowledged is gone.
+        BreachError: A name leads to something else than a checkpoint, or one that was acknowledged is gone.
 
     Spec: STORE-SAVE-013, CPC-KEEP-002.
     """
@@ -71,7 +70,7 @@ def check_end(disk):
     """Checks, between two verbs, that no acknowledged checkpoint was replaced or deleted without a word.
 
     Raises:
-        Breach: One was.
+        BreachError: One was.
 
     Spec: TR-RES-008, CB-HOOK-017.
     """
@@ -91,7 +90,7 @@ def recover(folder, settings, given, newest, *, twice=True):
         twice: Whether it is done again, and has to change nothing.
 
     Raises:
-        Breach: Something that is promised does not hold.
+        BreachError: Something that is promised does not hold.
     """
     attempt = _attempt(folder, settings)
     state = attempt.start.state
@@ -99,11 +98,14 @@ def recover(folder, settings, given, newest, *, twice=True):
     if state is not None:
         expect(newest is None or age_of(state) >= newest, f"{age_of(state)} resumed; {newest} was acknowledged")
         expect(given.has(state), "the state that was resumed was never saved: a mixture")
-        _check_names(folder, state, attempt, settings)
+        _check_names(folder, state, attempt)
     if twice and state is not None:
         before = listing(folder)
         again = _attempt(folder, settings)
-        expect(again.run == attempt.run, f"a second recovery resumes {age_of(again.start.state)}, the first {age_of(state)}")
+        expect(
+            again.run == attempt.run,
+            f"a second recovery resumes {age_of(again.start.state)}, the first {age_of(state)}",
+        )
         expect(listing(folder) == before, "a second recovery changes the folder")
 
 
@@ -111,10 +113,10 @@ def _attempt(folder, settings):
     try:
         return Attempt(folder, settings)
     except TenutoError as error:
-        raise Breach(f"no recovery: {error}") from error
+        raise BreachError(f"no recovery: {error}") from error
 
 
-def _check_names(folder, state, attempt, settings):
+def _check_names(folder, state, attempt):
     """Checks that temporary files are gone and that second names lead where the state says."""
     prefix = f".{attempt.run.run_id}."
     left = [name for name in os.listdir(folder) if name.startswith(prefix)]

@@ -38,7 +38,7 @@ def without_chance(process=0):
     class Calendar(datetime):
         @classmethod
         def now(cls, tz=None):
-            return MOMENT
+            return MOMENT.astimezone(tz)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("secrets.token_hex", lambda count=32: f"{next(drawn):0{2 * count}x}")

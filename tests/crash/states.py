@@ -12,9 +12,10 @@ from hashlib import blake2b
 from pathlib import Path
 
 from attrs import define, evolve, field, frozen
+
 from crash.disk import Disk
 from crash.recorder import RecordingStorage
-from crash.recovery import Breach, check_end, check_files, put_on_disk, recover
+from crash.recovery import BreachError, check_end, check_files, put_on_disk, recover
 from crash.seam import remembering, through, without_chance
 from crash.training import Attempt
 from crash.workloads import SETTINGS, Course, Given
@@ -129,7 +130,7 @@ class Search:
             self._cut(disk, course.storage.log[start:], workload)
         try:
             check_end(disk)
-        except Breach as breach:
+        except BreachError as breach:
             self.findings.breaches.append(f"{workload}: {breach}")
 
     def _cut(self, disk, log, workload):
@@ -157,7 +158,7 @@ class Search:
                 with without_chance(process=2):
                     twice = self._count % TWICE == 0
                     recover(place / "run", SETTINGS[workload.settings], workload.given, newest, twice=twice)
-        except Breach as breach:
+        except BreachError as breach:
             self.findings.breaches.append(f"{where}: {breach}")
 
     def _crash_again(self, place, disk, state, workload):

@@ -1,7 +1,8 @@
 """Lane M: a save protocol with one fault is found out, each by the lane that is to find it. This tests the lanes."""
 
 import pytest
-from crash.hunt import hunt
+
+from crash.hunt import by_crashes, hunt
 from crash.mutants import MUTANTS
 from crash.record import Lane, conclude
 from crash.workloads import SETTINGS
@@ -10,18 +11,17 @@ FLOOR = 30
 
 
 def test_each_fault_of_the_protocol_is_found_by_its_lane(record_property):
-    missed = []
+    missed, found = [], {}
     for mutant in MUTANTS:
-        with mutant.present():
-            breach = hunt(mutant.lane, mutant.settings)
-        print(f"{mutant.lane} | {mutant.id} | {breach or 'NOT FOUND'}")
+        breach = hunt(mutant)
+        found[f"{mutant.id} (lane {mutant.lane})"] = breach or "NOT FOUND"
         if breach is None:
             missed.append(mutant.id)
     assert missed == []
     distinct = len({mutant.id for mutant in MUTANTS})
-    conclude(Lane("M protocol mutants", len(MUTANTS), distinct, 0, len(missed), FLOOR), record_property)
+    conclude(Lane("M protocol mutants", len(MUTANTS), distinct, 0, len(missed), FLOOR, detail=found), record_property)
 
 
 @pytest.mark.parametrize("settings", SETTINGS)
 def test_without_a_fault_nothing_is_found(settings):
-    assert hunt("A", settings) is None
+    assert by_crashes(settings) is None

@@ -38,7 +38,7 @@ class Attempt:
     Args:
         folder: Of the run; the attempt continues what lies there.
         settings: Of the checkpoint callback.
-        told: Called with each `SavedCheckpoint` and `DeletedCheckpoint`: the outside knows of it from then on.
+        told: Called with each `SavedCheckpoint` and `DeletedCheckpoint`: the outside knows of it from then on; or None.
         resume: As for `choose_start`.
         on_unusable: As for `choose_start`.
 
@@ -46,7 +46,7 @@ class Attempt:
         TenutoError: It cannot start.
     """
 
-    def __init__(self, folder, settings, told=lambda what: None, *, resume="auto", on_unusable="error"):
+    def __init__(self, folder, settings, told=None, *, resume="auto", on_unusable="error"):
         self.start = choose_start(resume, str(folder), on_unusable)
         self.run, self.keep, self._told = self.start.run, Keep(), told
         self.callback = CheckpointCallback(folder, max_save_failures=1, **{"retention": self.keep, **settings})
@@ -63,13 +63,14 @@ class Attempt:
             "metrics": self.metrics,
             "run": self.run,
             "in_window": False,
-            "request_stop": lambda reason: None,
+            "request_stop": print,  # nothing here asks for it
             "capture": self._capture,
             "announce": self._announce,
         }
 
     def _announce(self, what):
-        self._told(what)
+        if self._told:
+            self._told(what)
 
     def _capture(self, *, reasons, best, trigger=None, copy=False):
         place = self.progress.epoch, self.progress.batch_in_epoch, self.run.attempt

@@ -7,10 +7,10 @@ import os
 from contextlib import contextmanager
 
 import pytest
+
 from crash.recorder import RecordingStorage
 from crash.seam import through, without_chance
 from crash.training import Attempt
-
 from tenuto.callbacks.policies.retention import KeepBest
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.storage import PosixStorage
