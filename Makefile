@@ -36,9 +36,9 @@ demo: $(INSTALLED) $(MOJO_PORT) ## train, kill -9, resume: the final files are i
 	@$(BIN)/python examples/demo.py
 
 .PHONY: strace
-strace: # one of the two ways in which the tests count what inspect reads
+strace: # which shows that nothing goes around the storage, and is one of two ways to count what inspect reads
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq strace >/dev/null; } \
-	    || echo "strace is missing and cannot be installed here: one of two measurements of inspect is left out"
+	    || echo "strace is missing and cannot be installed here: the lane A' will fail, and one measurement of inspect is left out"
 
 .PHONY: chromium
 chromium: # in which the tests look at the page of results
@@ -55,6 +55,13 @@ torture-resume: $(INSTALLED) ## a thousand SIGKILLs at random moments of a torch
 .PHONY: failures
 failures: $(INSTALLED) ## kill and fail runs in every way of the failure contract; writes docs/reference/failures.md
 	@TENUTO_WRITE_PAGE=1 $(BIN)/python -m pytest -q tests/test_failure_matrix.py && grep '^|' docs/reference/failures.md
+
+.PHONY: torture torture-show
+torture: strace $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; half an hour to hours
+	@TENUTO_TORTURE=1 $(BIN)/python -m pytest tests/crash
+
+torture-show: $(INSTALLED) ## take one fsync out of the save protocol, in three places, and see what is found
+	@$(BIN)/python tests/crash/show.py
 
 .PHONY: spec
 spec: $(INSTALLED) ## write what follows from the specification: constants, docs/reference, table of error codes, traceability

@@ -8,6 +8,7 @@ from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
+from tenuto.reference.checkpoint.files import io_refusals
 from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
 from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
@@ -51,7 +52,9 @@ class RunFolder:
     def save(self, name: str, document: Document) -> Entry:
         """Writes a checkpoint; what a reader would find in its head is known without reading it."""
         path = self.store.save(name, document)
-        self._found[name] = entry = entry_of(name, document.head["metadata"], self.store.ops.identity(path))
+        with io_refusals(path):
+            identity = self.store.ops.identity(path)
+        self._found[name] = entry = entry_of(name, document.head["metadata"], identity)
         return entry
 
     def add_names(self, entry: Entry, kinds: Mapping[str, NameKind]) -> dict[str, CheckpointError]:

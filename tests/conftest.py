@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from crash.record import pytest_terminal_summary  # noqa: F401 - pytest looks for its hooks here
 from recorder import saving, small
 
 from tenuto.reference.checkpoint import Document, Tensor

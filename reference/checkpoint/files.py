@@ -107,7 +107,8 @@ def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> It
         with _naming(name):
             yield open_checkpoint(source)
     finally:
-        ops.close(file)
+        with io_refusals(name):
+            ops.close(file)
 
 
 def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: StorageOps | None = None) -> Document:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
+from tenuto.reference.checkpoint.tree import refuse
 from tenuto.reference.errors import CheckpointError
 
 _T = TypeVar("_T")
@@ -20,13 +21,19 @@ __all__ = ["entry_of", "read_entry", "read_ledger"]
 def read_ledger(folder: str, ops: StorageOps | None = None) -> Ledger:
     """Reads the head of every checkpoint in a folder; a missing folder has none.
 
-    Spec: STORE-NAME-004.
+    Raises:
+        CheckpointError: `io_error`, phase `io`, if the folder is there and cannot be listed.
+
+    Spec: STORE-NAME-004, TR-RES-022, TR-RES-024.
     """
     ops = ops or PosixStorage()
     try:
         names = [name for present in ops.names(folder) if (name := _checkpoint_name(present)) is not None]
     except (FileNotFoundError, NotADirectoryError):
         names = []
+    except OSError as error:
+        message = f"folder {folder}: {error.strerror or error}; expected to list it"
+        raise refuse("io_error", message, phase="io") from error
     found = [_read(folder, name, ops) for name in names]
     return Ledger(_only(found, Entry), _only(found, DamagedFile))
 
@@ -50,10 +57,9 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
 
     Spec: STORE-DIR-001.
     """
-    if not _lies_in(folder, name, ops):
-        return None
     try:
-        return read_entry(folder, name, ops)
+        with files.io_refusals(os.path.join(folder, name)):
+            return read_entry(folder, name, ops) if _lies_in(folder, name, ops) else None
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
             return None
@@ -75,8 +81,10 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
         metadata: Any = opened.head["metadata"]
+    with files.io_refusals(path):
+        identity = ops.identity(path)
     try:
-        return entry_of(name, metadata, ops.identity(path))
+        return entry_of(name, metadata, identity)
     except (KeyError, TypeError, ValueError) as error:
         message = f"{path}: metadata of no training state ({error!r}); expected progress, exact, kind and origin"
         raise CheckpointError("not_resumable", message, phase="restore") from error

@@ -107,7 +107,7 @@ class Store:
         Raises:
             CheckpointError: As for `save`.
 
-        Spec: STORE-NAME-001, STORE-NAME-002.
+        Spec: STORE-NAME-001, STORE-NAME-002, STORE-NAME-006.
         """
         for error in self.add_names(existing, {name: kind}).values():
             raise error
@@ -153,6 +153,8 @@ class Store:
                 self.ops.symlink(existing, temporary)
             elif kind == "copy" or not self._link(source, temporary):
                 self._write(temporary, self._copying(self._contents(source)))
+                if self.verify:
+                    files.verify_checkpoint(temporary, self.ops)
             self.ops.rename(temporary, final)
         return True
 
@@ -204,12 +206,10 @@ class Store:
         Spec: STORE-SAVE-011.
         """
         temporary = self._temporary("probe")
-        try:
+        with self._replacing("saving in", self.folder, temporary):
             self.ops.make_folder(self.folder)
             self.ops.close(self.ops.create(temporary))
             self.ops.unlink(temporary)
-        except OSError as error:
-            raise write_refusal("saving in", self.folder, error) from error
 
     def sweep(self) -> list[str]:
         """Removes temporary files that an earlier attempt of this owner left behind, and returns their names.
@@ -222,6 +222,8 @@ class Store:
             ]
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise write_refusal("listing", self.folder, error) from error
         self.delete(left)
         return left
 
