@@ -1,0 +1,84 @@
+"""What a killed process had promised: kept by the process that killed it, compared with what is on the disk."""
+
+import os
+
+from crash.dying import digest_of
+from tenuto.reference.checkpoint.files import verify_checkpoint
+from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
+from tenuto.reference.checkpoint.newest import find_latest_checkpoint
+
+NOTHING = ""  # in place of a digest: no file has the name
+
+
+class Acknowledged:
+    """Follows the files of one folder through the words of `Dying`.
+
+    Attributes:
+        last_saved: The digest of the last save that was acknowledged, or None.
+    """
+
+    def __init__(self):
+        self.possible = {}  # name -> digests of what it may lead to
+        self.last_saved = None
+
+    def hear(self, word, name, digest):
+        """Takes one word of `Dying`."""
+        if word == "may":
+            self.possible.setdefault(name, {NOTHING}).add(digest)
+            return
+        self.possible[name] = {digest}
+        if word == "saved":
+            self.last_saved = digest
+
+    def breaches(self, folder):
+        """Returns what is wrong with a folder, as sentences; a kill may have been at any moment."""
+        found = {name: digest_of(os.path.join(folder, name)) for name in _checkpoints(folder)}
+        wrong = [
+            f"{name}: {found.get(name, NOTHING) or 'no file'}; expected one of {sorted(digests)}"
+            for name, digests in self.possible.items()
+            if found.get(name, NOTHING) not in digests
+        ]
+        wrong += [f"{name}: of no save" for name in found.keys() - self.possible.keys()]
+        # What a kill left is what happened: a later life starts from it, with nothing in flight.
+        self.possible = {name: {digest} for name, digest in found.items()}
+        return wrong + self._lost(folder, found)
+
+    def _lost(self, folder, found):
+        """The last acknowledged save lies somewhere, and what a resume chooses is that state or a later one."""
+        if self.last_saved is None:
+            return []
+        names = [name for name, digest in found.items() if digest == self.last_saved]
+        if not names:
+            return [f"the last acknowledged save, {self.last_saved}, is in no file"]
+        newest = find_latest_checkpoint(folder)
+        if newest is None:
+            return ["nothing to resume from"]
+        chosen, promised = (read_entry(folder, name) for name in (os.path.relpath(newest, folder), names[0]))
+        counts = promised.is_exact and promised.is_full  # a resume passes over others
+        if counts and (chosen.attempt, chosen.position) < (promised.attempt, promised.position):
+            return [f"{chosen.name} is chosen, which is older than {promised.name}"]
+        return []
+
+
+def damaged(folder):
+    """Returns every checkpoint of a folder that is not whole."""
+    return [name for name in _checkpoints(folder) if not _is_whole(os.path.join(folder, name))]
+
+
+def _is_whole(path):
+    return verify_checkpoint(path).is_canonical
+
+
+def temporaries(folder):
+    """Returns the temporary files of the run that saved in a folder.
+
+    A run that was killed in its very first save leaves one that no later attempt knows: the next start is another run,
+    which leaves alone what is not its own (STORE-SAVE-009).
+    """
+    own = tuple(f".{run_id}." for run_id in read_ledger(str(folder)).run_ids())
+    return [name for name in os.listdir(folder) if name.startswith(own) and name.endswith(".tmp")]
+
+
+def _checkpoints(folder):
+    below = (os.path.join(parent, name) for parent, _, names in os.walk(folder) for name in names)
+    return sorted(os.path.relpath(path, folder) for path in below if path.endswith(".ckpt"))
