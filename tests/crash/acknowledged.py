@@ -32,12 +32,14 @@ class Acknowledged:
 
     def breaches(self, folder):
         """Returns what is wrong with a folder, as sentences; a kill may have been at any moment."""
-        found = {name: digest_of(os.path.join(folder, name)) for name in _checkpoints(folder)}
-        wrong = [
+        paths = {name: os.path.join(folder, name) for name in _checkpoints(folder)}
+        wrong = [f"{name}: leads nowhere" for name, path in paths.items() if not os.path.exists(path)]
+        found = {name: digest_of(path) for name, path in paths.items() if os.path.exists(path)}
+        wrong += [
             f"{name}: {found.get(name, NOTHING) or 'no file'}; expected one of {sorted(digests)}"
             for name, digests in self.possible.items()
-            if found.get(name, NOTHING) not in digests
-        ]
+            if found.get(name, NOTHING) not in digests and not os.path.islink(os.path.join(folder, name))
+        ]  # a symbolic link goes with the file that it names, when that is replaced
         wrong += [f"{name}: of no save" for name in found.keys() - self.possible.keys()]
         # What a kill left is what happened: a later life starts from it, with nothing in flight.
         self.possible = {name: {digest} for name, digest in found.items()}
