@@ -14,21 +14,24 @@ class Acknowledged:
     """Follows the files of one folder through the words of `Dying`.
 
     Attributes:
-        last_saved: The digest of the last save that was acknowledged, or None.
+        last: Digests of which one has to be there: of the save acknowledged last, and of any that was taking its name.
     """
 
     def __init__(self):
         self.possible = {}  # name -> digests of what it may lead to
-        self.last_saved = None
+        self.last = set()
 
     def hear(self, word, name, digest):
         """Takes one word of `Dying`."""
-        if word == "may":
-            self.possible.setdefault(name, {NOTHING}).add(digest)
+        before = self.possible.setdefault(name, {NOTHING})
+        if word == "saving" and before & self.last:
+            self.last.add(digest)  # of the same state: it has the same name
+        if word in {"may", "saving"}:
+            before.add(digest)
             return
         self.possible[name] = {digest}
         if word == "saved":
-            self.last_saved = digest
+            self.last = {digest}
 
     def breaches(self, folder):
         """Returns what is wrong with a folder, as sentences; a kill may have been at any moment."""
@@ -47,11 +50,11 @@ class Acknowledged:
 
     def _lost(self, folder, found):
         """The last acknowledged save lies somewhere, and what a resume chooses is that state or a later one."""
-        if self.last_saved is None:
+        names = [name for name, digest in found.items() if digest in self.last]
+        if not self.last:
             return []
-        names = [name for name, digest in found.items() if digest == self.last_saved]
         if not names:
-            return [f"the last acknowledged save, {self.last_saved}, is in no file"]
+            return [f"the last acknowledged save, one of {sorted(self.last)}, is in no file"]
         newest = find_latest_checkpoint(folder)
         if newest is None:
             return ["nothing to resume from"]

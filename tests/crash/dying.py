@@ -21,7 +21,7 @@ class Dying(PosixStorage):
         folder: To which the names that it tells of are relative.
         deadly: The number of the operation, from 1; None to live.
         tell: Called with `(word, name, digest)`: `may` before a name leads to other bytes, or to none; `is` once that
-            is durable. `saved` in place of `is` where the bytes were written under the name, and not linked to it.
+            is durable. Where the bytes were written under the name, and not linked to it, `saving` and `saved`.
     """
 
     def __init__(self, folder, deadly=None, tell=lambda *_: None):
@@ -54,7 +54,7 @@ class Dying(PosixStorage):
     def _rename(self, old, new):
         made = self.written.pop(old, None)
         digest = made.hexdigest() if made else digest_of(old)
-        self._may(new, digest, "saved" if made else "is")
+        self._may(new, digest, ("saving", "saved") if made else ("may", "is"))
         if not old.endswith(".tmp"):
             self._may(old, "")
         super().rename(old, new)
@@ -69,11 +69,11 @@ class Dying(PosixStorage):
         for telling in self.waiting.pop(os.path.abspath(path), ()):
             self.tell(*telling)
 
-    def _may(self, path, digest, afterwards="is"):
+    def _may(self, path, digest, words=("may", "is")):
         path = os.path.abspath(path)
         name = os.path.relpath(path, self.folder)
-        self.tell("may", name, digest)
-        self.waiting.setdefault(os.path.dirname(path), []).append((afterwards, name, digest))
+        self.tell(words[0], name, digest)
+        self.waiting.setdefault(os.path.dirname(path), []).append((words[1], name, digest))
 
 
 def digest_of(path):
