@@ -67,9 +67,15 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
 
 
 def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
-    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder."""
-    path = os.path.join(folder, name)
-    return ops.identity(path) is not None or os.path.dirname(ops.resolve(path)) == ops.resolve(folder)
+    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder.
+
+    What a folder inside of it holds counts only where that folder is no link: it might lead anywhere.
+    """
+    path, root = os.path.join(folder, name), ops.resolve(folder)
+    end = ops.resolve(path)
+    if os.path.dirname(end) == root:
+        return True
+    return ops.identity(path) is not None and end == os.path.join(root, name)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:

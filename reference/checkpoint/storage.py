@@ -10,6 +10,7 @@ import errno
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final, Protocol
@@ -17,6 +18,7 @@ from typing import Final, Protocol
 __all__ = ["PosixStorage", "StorageOps"]
 
 _NO_ALLOCATION: Final = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # of file systems that cannot reserve room
+_MAP_NORESERVE: Final = 0x4000 if sys.platform == "linux" else 0  # the module names it from Python 3.13 on
 
 
 class StorageOps(Protocol):
@@ -162,8 +164,9 @@ class PosixStorage:
         return os.preadv(file, [buffer], offset)
 
     def map(self, file: int) -> memoryview:
-        """Maps copy-on-write."""
-        return memoryview(mmap.mmap(file, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+        """Maps copy-on-write, and sets no memory aside for copies that are never made: the file may be larger."""
+        flags = mmap.MAP_PRIVATE | _MAP_NORESERVE
+        return memoryview(mmap.mmap(file, 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
 
     def rename(self, old: str, new: str) -> None:
         """Renames."""
