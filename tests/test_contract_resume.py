@@ -151,6 +151,17 @@ def test_with_nothing_left_to_do_the_state_resumed_from_is_saved_already(finishe
     assert {path.name: path.stat().st_ino for path in finished_run.iterdir()} == before
 
 
+@pytest.mark.req("CPC-WHEN-009", "CPC-CALL-008")
+@pytest.mark.parametrize("hook", ["on_train_start", "on_train_end"])
+def test_an_inexact_save_by_hand_does_not_stand_for_the_exact_final_one(finished_run, hook):
+    saver = saving(finished_run, save_best=False)
+    observer = Recorder(**{hook: lambda _: saver.save_checkpoint(trainer)})
+    trainer = small(observer, saver)
+    trainer.fit("auto")
+    head = heads(finished_run)["checkpoint_epoch_0002.ckpt"]["metadata"]
+    assert (head["exact"], head["origin"]["reasons"]) == (True, ["train_end"])
+
+
 @pytest.mark.req("TR-LOOP-017", "TR-FAIL-011", "TR-FAIL-014")
 @pytest.mark.parametrize(
     ("hook", "name"), [("on_batch_end", "0000_step_00000001"), ("on_epoch_end", "0001_step_00000002")]

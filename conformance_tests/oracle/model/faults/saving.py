@@ -19,7 +19,7 @@ from tenuto.conformance_tests.oracle.workload.faults.fault import Fault
 
 
 def _final_always(current: CheckpointCallback, trainer: Trainer) -> None:
-    current.saved.clear()
+    current.saved = None
     _final(current, trainer)
 
 
