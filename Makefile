@@ -8,6 +8,7 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-bench
 PEERS_INSTALLED := $(PEERS)/.installed
 MOJO_PORT := ports/mojo/build/adapter
+MOJO_EXAMPLE := ports/mojo/build/digits
 MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
@@ -28,10 +29,23 @@ $(MOJO_PORT): $(MOJO_SOURCES) | $(INSTALLED)
 	@echo "Building the Mojo port"
 	@cd ports/mojo && ../../$(BIN)/mojo build -j 1 -I . --fp-mode contract=off --target-cpu x86-64-v2 adapter.mojo -o build/adapter
 
+$(MOJO_EXAMPLE): $(MOJO_SOURCES) | $(INSTALLED)
+	@mkdir -p $(@D)
+	@echo "Building the example in Mojo"
+	@cd ports/mojo && ../../$(BIN)/mojo build -j 1 -I . -I examples --fp-mode contract=off --target-cpu x86-64-v2 examples/digits.mojo -o build/digits
+
 mojo-port: $(MOJO_PORT) ## build the Mojo port
 
 demo: $(INSTALLED) $(MOJO_PORT) ## train, kill -9, resume: the final files are identical
 	@$(BIN)/python examples/demo.py
+
+.PHONY: mojo-demo
+mojo-demo: $(MOJO_EXAMPLE) ## a network in Mojo on the digits: Ctrl-C, kill -9, resume; its weights read in torch
+	@$(BIN)/python examples/mojo_digits.py
+
+.PHONY: mojo-mutants
+mojo-mutants: $(INSTALLED) ## ten bugs in the Mojo port, one at a time: the suite sees each of them; twenty minutes
+	@$(BIN)/python tests/mojo_bugs.py
 
 .PHONY: strace
 strace: # one of the two ways in which the tests count what inspect reads
