@@ -52,7 +52,6 @@ def test_what_is_no_training_state_is_not_resumable(finished_run, change):
         {"value": "0.5"},
         {"epoch": -1},
         {"step": True},
-        {"extra": 1},
     ],
 )
 def test_a_callback_state_that_leads_out_of_the_folder_is_refused(tmp_path, entry):
@@ -67,6 +66,25 @@ def test_a_callback_state_that_leads_out_of_the_folder_is_refused(tmp_path, entr
     trainer = small(saving(tmp_path / "run"), max_epochs=3)
     assert refusal(lambda: trainer.fit(tmp_path / "run" / "odd.ckpt")) == ("not_resumable", "restore")
     assert sorted(path.name for path in tmp_path.iterdir()) == outside
+
+
+@pytest.mark.req("CPC-STATE-005")
+def test_further_keys_of_a_callback_state_are_ignored(tmp_path):
+    small(saving(tmp_path), script={"loss": [0.5, 0.4]}).fit()
+
+    def change(head):
+        state = head["callback_state"]["CheckpointCallback"]
+        for one in (state, state["best"]["val_loss"], state["best"]["val_loss"]["entries"][0]):
+            one["extra"] = 1
+
+    rewrite(tmp_path / "latest.ckpt", change, "odd.ckpt")
+    small(saving(tmp_path), max_epochs=3, script={"loss": [0.5, 0.4, 0.6]}).fit(tmp_path / "odd.ckpt")
+    assert heads(tmp_path)["latest.ckpt"]["callback_state"]["CheckpointCallback"]["best"] == {
+        "val_loss": {
+            "mode": "min",
+            "entries": [{"value": 0.4, "epoch": 2, "step": 4, "file": "best_model_val_loss.ckpt"}],
+        }
+    }
 
 
 @pytest.mark.req("CPC-STATE-005")

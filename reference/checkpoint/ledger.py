@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
@@ -13,6 +13,8 @@ from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.errors import CheckpointError
 
 _T = TypeVar("_T")
+_EPOCH: Final = re.compile(r"epoch_(0|[1-9]\d*)", re.ASCII)
+_IN_EPOCH: Final = "checkpoint.ckpt"
 
 __all__ = ["read_entry", "read_ledger"]
 
@@ -36,8 +38,8 @@ def _checkpoint_name(present: str) -> str | None:
 
     Spec: STORE-DIR-001.
     """
-    if re.fullmatch(r"epoch_(0|[1-9]\d*)", present, re.ASCII):
-        return f"{present}/checkpoint.ckpt"
+    if _EPOCH.fullmatch(present):
+        return f"{present}/{_IN_EPOCH}"
     return present if present.endswith(".ckpt") and not present.startswith(".") else None
 
 
@@ -61,9 +63,12 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
 
 
 def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
-    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder."""
+    """Returns whether a name is a regular file of a folder, or a link that leads to one, or to that of an epoch."""
     path = os.path.join(folder, name)
-    return ops.identity(path) is not None or os.path.dirname(ops.resolve(path)) == ops.resolve(folder)
+    if ops.identity(path) is not None:
+        return True
+    parent, last = os.path.split(os.path.relpath(ops.resolve(path), ops.resolve(folder)))
+    return parent == "" or (last == _IN_EPOCH and _EPOCH.fullmatch(parent) is not None)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:

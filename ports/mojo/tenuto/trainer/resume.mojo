@@ -6,10 +6,17 @@ from ..document import Document
 from ..entries import Entry
 from ..errors import Phase, TenutoError
 from ..events.progress import Ancestor, RunIdentity
-from ..ledger import newest_first, read_ledger, run_ids
+from ..ledger import is_epoch_name, newest_first, read_ledger, run_ids
 from ..log import log
-from ..storage import is_folder, make_folder, has_name, move, sync_folder
-from ..storage import folder_of
+from ..storage import (
+    folder_of,
+    has_name,
+    is_folder,
+    make_folder,
+    move,
+    remove_folder,
+    sync_folder,
+)
 from .state import check_state, checkpoint_id, identity_of, progress_of
 
 
@@ -204,8 +211,11 @@ def move_aside(folder: String, names: List[String]) raises TenutoError:
             )
             to = String(folder, "/quarantine/", stem, "_", number, ".ckpt")
             number += 1
-        move(String(folder, "/", name), to)
+        var former = String(folder, "/", name)
+        move(former, to)
         sync_folder(folder_of(to))
+        if is_epoch_name(name):
+            remove_folder(folder_of(former))  # if it became empty
         log(String(name, ": moved to ", to))
     if len(names) > 0:
         sync_folder(folder)
