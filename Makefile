@@ -97,9 +97,10 @@ matrix: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write build/conforman
 	@$(BIN)/tenuto conformance report build/conformance/python.jsonl build/conformance/mojo.jsonl --out build/conformance/report.html
 	@echo build/conformance/report.html
 
-relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of the other, at every point: the same last file
-	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
-	@$(BIN)/tenuto conformance relay --from ports/mojo/port.toml --to ports/python/port.toml
+relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of the other, at every point, and draw it: build/relay.png
+	@mkdir -p build
+	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml --picture build/relay.png
+	@echo build/relay.png
 
 # Lightning and Ignite get an environment of their own, which sees all of the first one: that one stays as it is.
 $(PEERS_INSTALLED): pyproject.toml constraints.txt | $(INSTALLED)
