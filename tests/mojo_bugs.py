@@ -1,9 +1,8 @@
 """Ten bugs in the Mojo port, one at a time: each is built, and the conformance suite asked whether it sees it.
 
-`make mojo-mutants` runs it. `--write` puts the table into docs/mojo-and-the-spec.md.
+`make mojo-mutants` runs it.
 """
 
-import argparse
 import json
 import shutil
 import subprocess
@@ -103,12 +102,7 @@ def say(text):
 
 def main():
     """Returns 0 if the sound port passes every case that is named, and each bug makes all of its own fail."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--write", action="store_true", help="write the table of the page")
     bugs = read_bugs()
-    if parser.parse_args().write:
-        head, _, rest = PAGE.read_text().partition(HEAD)
-        PAGE.write_text(head + table() + rest[rest.index("\n\n") + 1 :])
     sound = ask(None, [case for bug in bugs for case in bug.cases])
     missed = [f"the sound port: {case}: {verdict}" for case, verdict in sound.items() if verdict != "PASS"]
     for bug in bugs:

@@ -61,7 +61,7 @@ def kill_at_random(scenario, folder, events, chance):
     """Kills soon after one of the first saves: in a save, most times, for it does little else."""
     process = train(scenario, folder, events, "auto")
     count = chance.randint(0, 5)
-    while len(saves_of(events)) < count:
+    while len(saves_of(events)) < count and process.poll() is None:
         time.sleep(0.0005)
     time.sleep(chance.random() * 0.005)
     process.kill()

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from mojo_bugs import PAGE, read_bugs, table
 from mojo_builds import PORT, build
 from small_job import make_trainer
 
@@ -28,3 +29,12 @@ def test_a_checkpoint_of_a_real_training_is_rewritten_to_the_same_bytes(tmp_path
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.startswith("PASS")
+
+
+def test_each_seeded_bug_changes_a_line_that_is_there_and_stands_in_the_table():
+    bugs = read_bugs()
+    assert len(bugs) == len({bug.id for bug in bugs}) == 10
+    for bug in bugs:
+        assert bug.changed() != (PORT / bug.file).read_text()
+        assert bug.cases
+    assert table() in PAGE.read_text()
