@@ -64,11 +64,13 @@ class SaveOutcome:
 
     Attributes:
         saved: The checkpoint.
+        exact: Whether training continues bit for bit from it.
         deleted: What was deleted after it.
         problem: Why a second name or deleting failed, if it did: no reason to call the save a failure.
     """
 
     saved: SavedCheckpoint
+    exact: bool
     deleted: tuple[DeletedCheckpoint, ...]
     problem: CheckpointError | None = None
 
@@ -135,7 +137,8 @@ class Repository:
         Spec: CPC-WHEN-005, CPC-ERR-006, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
-        self._folder.free(first, job.progress, exact=is_exact(job.document))
+        exact = is_exact(job.document)
+        self._folder.free(first, job.progress, exact=exact)
         free, problem = self._free(others, job)
         entry = self._folder.save(first, job.document)
         if job.moves_latest:
@@ -147,11 +150,11 @@ class Repository:
         self._overdue += job.dropped
         saved = SavedCheckpoint(self._folder.store.path(first), tuple(names), job.reasons, job.progress)
         if problem is not None or not job.may_delete:
-            return SaveOutcome(saved, (), problem)
+            return SaveOutcome(saved, exact, (), problem)
         try:
-            return SaveOutcome(saved, self._retain(job.lists))
+            return SaveOutcome(saved, exact, self._retain(job.lists))
         except CheckpointError as error:
-            return SaveOutcome(saved, (), error)
+            return SaveOutcome(saved, exact, (), error)
 
     def write_weights(self, document: Document, progress: Progress) -> str:
         """Writes the weights of the last state and returns the path.

@@ -8,8 +8,8 @@ from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
-from tenuto.reference.checkpoint.files import io_refusals
 from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.errors import CheckpointError

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import refuse
 from tenuto.reference.errors import CheckpointError
 
 _T = TypeVar("_T")
+_EPOCH: Final = re.compile(r"epoch_(0|[1-9]\d*)", re.ASCII)
+_IN_EPOCH: Final = "checkpoint.ckpt"
 
 __all__ = ["entry_of", "read_entry", "read_ledger"]
 
@@ -43,8 +46,8 @@ def _checkpoint_name(present: str) -> str | None:
 
     Spec: STORE-DIR-001.
     """
-    if re.fullmatch(r"epoch_(0|[1-9]\d*)", present, re.ASCII):
-        return f"{present}/checkpoint.ckpt"
+    if _EPOCH.fullmatch(present):
+        return f"{present}/{_IN_EPOCH}"
     return present if present.endswith(".ckpt") and not present.startswith(".") else None
 
 
@@ -58,7 +61,7 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
     Spec: STORE-DIR-001.
     """
     try:
-        with files.io_refusals(os.path.join(folder, name)):
+        with io_refusals(os.path.join(folder, name)):
             return read_entry(folder, name, ops) if _lies_in(folder, name, ops) else None
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
@@ -67,15 +70,17 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
 
 
 def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
-    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder.
+    """Returns whether a name is a regular file of a folder, or a link that leads to one, or to that of an epoch.
 
     What a folder inside of it holds counts only where that folder is no link: it might lead anywhere.
     """
-    path, root = os.path.join(folder, name), ops.resolve(folder)
-    end = ops.resolve(path)
-    if os.path.dirname(end) == root:
+    path, inner = os.path.join(folder, name), os.path.dirname(name)
+    if inner and ops.resolve(os.path.join(folder, inner)) != os.path.join(ops.resolve(folder), inner):
+        return False
+    if ops.identity(path) is not None:
         return True
-    return ops.identity(path) is not None and end == os.path.join(root, name)
+    parent, last = os.path.split(os.path.relpath(ops.resolve(path), ops.resolve(folder)))
+    return parent == "" or (last == _IN_EPOCH and _EPOCH.fullmatch(parent) is not None)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
@@ -87,7 +92,7 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
         metadata: Any = opened.head["metadata"]
-    with files.io_refusals(path):
+    with io_refusals(path):
         identity = ops.identity(path)
     try:
         return entry_of(name, metadata, identity)
