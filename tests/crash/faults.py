@@ -152,10 +152,11 @@ class Trial:
         course, files = Course(home, self.settings, self.storage), len(os.listdir("/proc/self/fd"))
         with course.going():
             course.run(self.verbs[:-1])
-            before, attempt = len(self._told(course)), course.attempt
+            before, attempt = len(self._told(course)), course.attempt and course.attempt.run
             self.storage.arm(self.fault)
             error = self._last(course)
-            is_fresh = course.attempt not in (None, attempt) and course.attempt.start.state is None
+            began = course.attempt is not None and course.attempt.run != attempt
+            is_fresh = began and course.attempt.start.state is None
         self.storage.reveal()
         told = len(self._told(course)) - before
         self.names, self.storage.fault = list(self.storage.met), None
