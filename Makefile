@@ -8,7 +8,10 @@ INSTALLED := $(VENV)/.installed
 PEERS := .venv-bench
 PEERS_INSTALLED := $(PEERS)/.installed
 MOJO_PORT := ports/mojo/build/adapter
+MOJO_EXAMPLE := ports/mojo/build/digits
 MOJO_SOURCES := $(shell find ports/mojo -name '*.mojo' 2>/dev/null)
+# Programs start a third faster where Python may keep its bytecode, and the suite starts hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 export MODULAR_CRASH_REPORTING_ENABLED := false
 export MODULAR_TELEMETRY_ENABLED := 0
 
@@ -28,10 +31,23 @@ $(MOJO_PORT): $(MOJO_SOURCES) | $(INSTALLED)
 	@echo "Building the Mojo port"
 	@cd ports/mojo && ../../$(BIN)/mojo build -j 1 -I . --fp-mode contract=off --target-cpu x86-64-v2 adapter.mojo -o build/adapter
 
+$(MOJO_EXAMPLE): $(MOJO_SOURCES) | $(INSTALLED)
+	@mkdir -p $(@D)
+	@echo "Building the example in Mojo"
+	@cd ports/mojo && ../../$(BIN)/mojo build -j 1 -I . -I examples --fp-mode contract=off --target-cpu x86-64-v2 examples/digits.mojo -o build/digits
+
 mojo-port: $(MOJO_PORT) ## build the Mojo port
 
 demo: $(INSTALLED) $(MOJO_PORT) ## train, kill -9, resume: the final files are identical
 	@$(BIN)/python examples/demo.py
+
+.PHONY: mojo-demo
+mojo-demo: $(MOJO_EXAMPLE) ## a network in Mojo on the digits: Ctrl-C, kill -9, resume; its weights read in torch
+	@$(BIN)/python examples/mojo_digits.py
+
+.PHONY: mojo-mutants
+mojo-mutants: $(INSTALLED) ## ten bugs in the Mojo port, one at a time: the suite sees each of them; twenty minutes
+	@$(BIN)/python tests/mojo_bugs.py
 
 .PHONY: strace
 strace: # which shows that nothing goes around the storage, and is one of two ways to count what inspect reads
@@ -49,6 +65,10 @@ test: strace chromium lint conformance ## everything: lint, types, specification
 .PHONY: torture-resume
 torture-resume: $(INSTALLED) ## a thousand SIGKILLs at random moments of a torch job, each resumed to the same final file
 	@TENUTO_KILLS=1000 $(BIN)/python -m pytest tests/test_kill_resume.py
+
+.PHONY: failures
+failures: $(INSTALLED) ## kill and fail runs in every way of the failure contract; writes docs/reference/failures.md
+	@TENUTO_WRITE_PAGE=1 $(BIN)/python -m pytest -q tests/test_failure_matrix.py && grep '^|' docs/reference/failures.md
 
 .PHONY: torture torture-show
 torture: strace $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; half an hour to hours
@@ -90,9 +110,10 @@ matrix: $(INSTALLED) $(MOJO_PORT) ## judge both ports, and write build/conforman
 	@$(BIN)/tenuto conformance report build/conformance/python.jsonl build/conformance/mojo.jsonl --out build/conformance/report.html
 	@echo build/conformance/report.html
 
-relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of the other, at every point: the same last file
-	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
-	@$(BIN)/tenuto conformance relay --from ports/mojo/port.toml --to ports/python/port.toml
+relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of the other, at every point, and draw it: build/relay.png
+	@mkdir -p build
+	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml --picture build/relay.png
+	@echo build/relay.png
 
 # Lightning and Ignite get an environment of their own, which sees all of the first one: that one stays as it is.
 $(PEERS_INSTALLED): pyproject.toml constraints.txt | $(INSTALLED)

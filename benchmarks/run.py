@@ -12,13 +12,13 @@ import torch
 from attrs import frozen
 from rich.console import Console
 
-from benchmarks import files, loops, report
+from benchmarks import files, loops, mojo, report
 from benchmarks.measure import Bar, Goal
 from benchmarks.resume_elsewhere import compare_resumes, resume_table
 
 __all__ = ["GOALS", "main"]
 
-GOALS: Final[tuple[Goal, ...]] = (*files.GOALS, *loops.GOALS)
+GOALS: Final[tuple[Goal, ...]] = (*files.GOALS, *mojo.GOALS, *loops.GOALS)
 
 
 @frozen
@@ -45,9 +45,9 @@ QUICK: Final = Size(files.MEBIBYTE, 2, 2, 4)
 def measure(size: Size) -> list[Bar]:
     """Measures every bar."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
-        return files.bench_files(folder, size.file_rounds, size.payload) + loops.bench_loops(
-            size.loop_rounds, size.steps
-        )
+        bars = files.bench_files(folder, size.file_rounds, size.payload)
+        bars += mojo.bench_mojo(folder, size.file_rounds, size.payload)
+        return bars + loops.bench_loops(size.loop_rounds, size.steps)
 
 
 def main() -> None:

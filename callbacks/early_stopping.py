@@ -15,7 +15,7 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import RestoreError, refuse_setting
 from tenuto.reference.events.contexts import EpochEnd, TrainStart
 from tenuto.reference.events.listener import Phase
-from tenuto.reference.trainer.settings import check_count
+from tenuto.reference.ranges import check_count
 
 __all__ = ["EarlyStopping"]
 

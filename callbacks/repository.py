@@ -13,10 +13,10 @@ from tenuto.callbacks.documents import is_exact
 from tenuto.callbacks.policies import naming
 from tenuto.callbacks.policies.monitors import BestLists, MonitorSettings
 from tenuto.callbacks.policies.retention import KeepAll, RetentionPolicy, plan_retention, stored_checkpoints
-from tenuto.callbacks.run_folder import NameKind, RunFolder
+from tenuto.callbacks.run_folder import RunFolder
 from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
-from tenuto.reference.checkpoint.store import Store
+from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import DeletedCheckpoint, Progress, RunIdentity, SavedCheckpoint
@@ -64,11 +64,13 @@ class SaveOutcome:
 
     Attributes:
         saved: The checkpoint.
+        exact: Whether training continues bit for bit from it.
         deleted: What was deleted after it.
         problem: Why a second name or deleting failed, if it did: no reason to call the save a failure.
     """
 
     saved: SavedCheckpoint
+    exact: bool
     deleted: tuple[DeletedCheckpoint, ...]
     problem: CheckpointError | None = None
 
@@ -132,30 +134,27 @@ class Repository:
         Raises:
             CheckpointError: See `Store.save`; nothing has been deleted then.
 
-        Spec: CPC-WHEN-005, CPC-ERR-006, CPC-ERR-007, CPC-KEEP-002, STORE-KEEP-002.
+        Spec: CPC-WHEN-005, CPC-ERR-006, CPC-KEEP-002, STORE-KEEP-002.
         """
         first, *others = job.names
-        self._folder.free(first, job.progress, exact=is_exact(job.document))
+        exact = is_exact(job.document)
+        self._folder.free(first, job.progress, exact=exact)
         free, problem = self._free(others, job)
         entry = self._folder.save(first, job.document)
         if job.moves_latest:
             self._newest = entry.checkpoint_id
-        names = [first]
-        for name, kind in self._second_names(job, free):
-            try:  # one that fails keeps none of the others from being made (CPC-ERR-007)
-                self._folder.add_name(entry, name, kind)
-            except CheckpointError as error:
-                problem = problem or error
-            else:
-                names.append(name)
+        kinds = dict(self._second_names(job, free))
+        failed = self._folder.add_names(entry, kinds)  # one that fails keeps none of the others from being made
+        names = [first, *(name for name in kinds if name not in failed)]
+        problem = problem or next(iter(failed.values()), None)
         self._overdue += job.dropped
         saved = SavedCheckpoint(self._folder.store.path(first), tuple(names), job.reasons, job.progress)
         if problem is not None or not job.may_delete:
-            return SaveOutcome(saved, (), problem)
+            return SaveOutcome(saved, exact, (), problem)
         try:
-            return SaveOutcome(saved, self._retain(job.lists))
+            return SaveOutcome(saved, exact, self._retain(job.lists))
         except CheckpointError as error:
-            return SaveOutcome(saved, (), error)
+            return SaveOutcome(saved, exact, (), error)
 
     def write_weights(self, document: Document, progress: Progress) -> str:
         """Writes the weights of the last state and returns the path.

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import astuple, evolve
 
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
-from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
-from tenuto.reference.checkpoint.store import Store
+from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
+from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.errors import CheckpointError
 from tenuto.reference.events.contexts import Progress, RunIdentity
 
-__all__ = ["NameKind", "RunFolder"]
-
-NameKind = Literal["link", "symlink", "copy"]
+__all__ = ["RunFolder"]
 
 
 class RunFolder:
@@ -51,16 +50,23 @@ class RunFolder:
         return [entry for entry in own if not self._run.has_superseded(entry.attempt, entry.position)]
 
     def save(self, name: str, document: Document) -> Entry:
-        """Writes a checkpoint."""
-        self.store.save(name, document)
-        self._found[name] = entry = read_entry(self.store.folder, name, self.store.ops)
+        """Writes a checkpoint; what a reader would find in its head is known without reading it."""
+        path = self.store.save(name, document)
+        with io_refusals(path):
+            identity = self.store.ops.identity(path)
+        self._found[name] = entry = entry_of(name, document.head["metadata"], identity)
         return entry
 
-    def add_name(self, entry: Entry, name: str, kind: NameKind) -> None:
-        """Gives a checkpoint a second name."""
-        self.store.add_name(entry.name, name, kind=kind)
-        identity = None if kind == "symlink" else entry.identity
-        self._found[name] = evolve(entry, name=name, identity=identity)
+    def add_names(self, entry: Entry, kinds: Mapping[str, NameKind]) -> dict[str, CheckpointError]:
+        """Gives a checkpoint second names, and returns what kept a name from being made.
+
+        Spec: CPC-ERR-007.
+        """
+        failed = self.store.add_names(entry.name, kinds)
+        for name, kind in kinds.items():
+            if name not in failed:
+                self._found[name] = evolve(entry, name=name, identity=None if kind == "symlink" else entry.identity)
+        return failed
 
     def delete(self, names: Iterable[str]) -> list[str]:
         """Deletes names, but for those of other runs and of superseded files; returns those that are gone.
@@ -91,7 +97,8 @@ class RunFolder:
         # An open window has the step of the epoch before it. A link to a periodic name does not move with the best.
         source = min(sources, key=lambda entry: (entry.position, not naming.is_periodic(entry.name)))
         self.set_aside(name)
-        self.add_name(source, name, kind)
+        for error in self.add_names(source, {name: kind}).values():
+            raise error
         return True
 
     def free(self, name: str, progress: Progress, *, exact: bool) -> None:

@@ -55,7 +55,8 @@ class Saver:
     def _forget_attempt(self) -> None:
         self._failures = 0
         self._last_error: CheckpointError | None = None
-        self._saved_at: Progress | None = None
+        self._saved_at: Progress | None = None  # of the last save, if it was exact
+        self._has_saved = False
         self._news = News()  # what is left of the attempt before is told to nobody (CPC-CALL-007)
 
     @property
@@ -82,15 +83,15 @@ class Saver:
         Raises:
             CheckpointError: If it cannot.
 
-        Spec: STORE-SAVE-009, STORE-SAVE-011, CPC-NAME-006.
+        Spec: STORE-SAVE-009, STORE-SAVE-011, CPC-NAME-006, CPC-WHEN-009.
         """
         self._enter(context.run, resumed=context.resumed)
         self.stopwatch.start(self._rules.triggers)
         repository = self._open(context.run)
         if not context.resumed:
             return
-        if repository.holds_parent():
-            self._saved_at = self._saved_at or context.progress
+        if not self._has_saved and repository.holds_parent():
+            self._saved_at = context.progress
         for name in self._repair(repository):
             _log.warning("best checkpoint %s: not in %s", name, self._settings.checkpoint_dir)
 
@@ -246,7 +247,7 @@ class Saver:
     def _note(self, outcome: SaveOutcome) -> None:
         self._failures, self.last_path = 0, outcome.path
         if not naming.is_emergency(outcome.saved.names[0]):
-            self._saved_at = outcome.saved.progress
+            self._has_saved, self._saved_at = True, outcome.saved.progress if outcome.exact else None
         _log.info("Saved checkpoint: %s (%s)", outcome.saved.path, ", ".join(outcome.saved.reasons))
         if outcome.problem is not None:
             self._needs_mending = True

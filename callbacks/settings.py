@@ -15,22 +15,14 @@ from tenuto.callbacks.base import BaseCallback
 from tenuto.callbacks.policies.memory import Trigger
 from tenuto.callbacks.policies.monitors import MonitorSettings, read_monitors, refuse_equal_names
 from tenuto.callbacks.policies.naming import Layout
-from tenuto.callbacks.policies.ranges import (
-    check_amount,
-    check_count,
-    check_given,
-    check_method,
-    check_name,
-    check_number,
-    check_switch,
-    one_of,
-)
+from tenuto.callbacks.policies.ranges import check_method, check_name, check_number
 from tenuto.callbacks.policies.ranking import Mode
 from tenuto.callbacks.policies.retention import KeepAll, KeepBestAndLatest, KeepLast, RetentionPolicy
 from tenuto.callbacks.policies.save import SaveRules
 from tenuto.callbacks.policies.schedule import SaveEvery, SavePolicy
 from tenuto.callbacks.repository import LatestMode
 from tenuto.reference.errors import ConfigError, refuse_setting
+from tenuto.reference.ranges import check_amount, check_count, check_count_or_none, check_switch, one_of
 
 __all__ = ["CheckpointSettings"]
 
@@ -84,18 +76,18 @@ class CheckpointSettings(BaseCallback):
     """
 
     checkpoint_dir: str = field(default="./checkpoints", converter=_folder)
-    save_frequency: int | None = field(default=1, validator=check_count)
-    save_every_steps: int | None = field(default=None, validator=check_count)
+    save_frequency: int | None = field(default=1, validator=check_count_or_none)
+    save_every_steps: int | None = field(default=None, validator=check_count_or_none)
     save_every_seconds: float | None = field(default=None, validator=check_amount)
     save_policy: SavePolicy | None = field(default=None, validator=check_method("should_save"))
     save_best: bool = field(default=True, validator=check_switch)
     monitor: str = field(default="val_loss", validator=check_name)
     mode: Mode = field(default="min", validator=one_of("min", "max"))
     min_delta: float = field(default=0.0, validator=check_number)
-    save_top_k: int | None = field(default=None, validator=check_count)
+    save_top_k: int | None = field(default=None, validator=check_count_or_none)
     overwrite: bool = field(default=True, validator=check_switch)
     monitors: Sequence[MonitorSettings | Mapping[str, Any]] | None = field(default=None)
-    keep_last_n: int | None = field(default=None, validator=check_count)
+    keep_last_n: int | None = field(default=None, validator=check_count_or_none)
     keep_best_latest: bool = field(default=False, validator=check_switch)
     retention: RetentionPolicy | None = field(default=None, validator=check_method("names_to_keep"))
     async_save: bool = field(default=False, validator=check_switch)
@@ -103,7 +95,7 @@ class CheckpointSettings(BaseCallback):
     layout: Layout = field(default="flat", validator=one_of("flat", "epoch_dirs"))
     compression: Literal["zstd"] | None = field(default=None, validator=one_of("zstd", None))
     verify: Literal["readback", "none"] = field(default="readback", validator=one_of("readback", "none"))
-    max_save_failures: int = field(default=3, validator=[check_given, check_count])
+    max_save_failures: int = field(default=3, validator=check_count)
     save_on_exception: bool = field(default=True, validator=check_switch)
     save_on_train_end: bool = field(default=True, validator=check_switch)
     save_final_weights: bool = field(default=False, validator=check_switch)

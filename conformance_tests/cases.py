@@ -145,6 +145,7 @@ class Case:
         task: what is asked and what is expected.
         needs: capabilities without which the case is not scored.
         lacks: capabilities with which it is not: it shows what a port does that lacks them.
+        weight: for how many cases of the usual size it counts where cases are shared out to processes.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Case:
     task: Task
     needs: frozenset[str] = frozenset()
     lacks: frozenset[str] = frozenset()
+    weight: int = 1
 
     def is_claimed(self, port: Port) -> bool:
         """Whether the case is scored for a port.

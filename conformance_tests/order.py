@@ -36,5 +36,17 @@ def arrange(plan: Sequence[Case], seed: int | None) -> list[Case]:
 
 
 def shares(cases: Sequence[Case]) -> list[list[Case]]:
-    """The cases in groups, each of which is asked of a process of its own that serves no other group."""
-    return [list(cases[start : start + SHARED_CASES]) for start in range(0, len(cases), SHARED_CASES)]
+    """The cases in groups, each of which is asked of a process of its own that serves no other group.
+
+    A group ends where its cases weigh as much as `SHARED_CASES` usual ones: of few heavy groups the last one would run
+    alone while the other processes have nothing to do.
+    """
+    groups: list[list[Case]] = []
+    room = 0
+    for case in cases:
+        if room <= 0:
+            groups.append([])
+            room = SHARED_CASES
+        groups[-1].append(case)
+        room -= case.weight
+    return groups

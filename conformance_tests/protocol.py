@@ -63,7 +63,8 @@ def parse_json(data: bytes) -> Json:
             parse_constant=_no_number,
             object_pairs_hook=_object,
         )
-        _check(value)
+        if b"null" in data or b"\\u" in data:  # without either there is nothing that it could refuse
+            _check(value)
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"JSON: {error}; expected objects, arrays, strings, true and false") from error
     found: Json = value
@@ -82,7 +83,7 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _check(value: object) -> None:
-    """Refuse null and lone surrogates; deep nesting runs out of recursion and is refused with them."""
+    """Refuse null and lone surrogates; what is nested so deeply that it runs out of recursion is refused with them."""
     if value is None:
         raise ValueError("null")
     if isinstance(value, str):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
-from attrs import frozen
+from attrs import define
 from rich.console import Console
 from rich.text import Text
 
@@ -20,6 +20,7 @@ from tenuto.conformance_tests.limits import Deadlines, Limits
 from tenuto.conformance_tests.oracle.document import Json
 from tenuto.conformance_tests.port import Port, PortError, read_port
 from tenuto.conformance_tests.protocol import Reply
+from tenuto.conformance_tests.relay_picture import Leg, draw_relay
 from tenuto.conformance_tests.scenarios.families import resumes
 from tenuto.conformance_tests.scenarios.script import Script
 from tenuto.conformance_tests.scenarios.stage import carry_out
@@ -28,42 +29,37 @@ from tenuto.conformance_tests.session import opened
 __all__ = ["Leg", "judge_relay", "relay", "relay_scripts"]
 
 
-@frozen
-class Leg:
-    """What came of one hand-over.
+@define
+class Relay:
+    """A conversation with two ports that take turns: each goes on where the other one was, and tells what lies there.
 
     Attributes:
-        script: The training, and where it was interrupted.
-        judgement: Of the file, the events and the replies of both ports.
+        ports: Of which the first one begins.
+        turn: How often the training was handed over.
     """
 
-    script: Script
-    judgement: Judgement
-
-
-@frozen
-class Relay:
-    """A conversation with two ports: the first one runs, the second one restores and lists."""
-
-    first: Talk
-    second: Talk
+    ports: tuple[Talk, Talk]
+    turn: int = 0
 
     def ask(self, operation: str, members: Mapping[str, Json]) -> Reply:
         """See `Talk`."""
-        return (self.first if operation == "run" else self.second).ask(operation, members)
+        return self.ports[(self.turn + (operation == "list")) % 2].ask(operation, members)
 
     def restart(self) -> None:
-        """See `Talk`."""
-        self.second.restart()
+        """See `Talk`; a new process is wanted for each attempt that is resumed."""
+        self.turn += 1
+        self.ports[self.turn % 2].restart()
 
     def scratch(self) -> Path:
         """See `Talk`."""
-        return self.first.scratch()
+        return self.ports[0].scratch()
 
 
 def relay_scripts() -> list[Script]:
-    """Returns the trainings that are handed over at every point at which they can be saved."""
-    return [script for training in resumes.TRAININGS for script in resumes.stopped(training)]
+    """Returns trainings that one port makes alone, that are handed over at every point, and that go there and back."""
+    alone = [resumes.whole(training) for training in resumes.TRAININGS]
+    over = [script for training in resumes.TRAININGS for script in resumes.stopped(training)]
+    return alone + over + [script for training in resumes.TRAININGS[:2] for script in resumes.there_and_back(training)]
 
 
 def relay(first: Port, second: Port, deadlines: Deadlines | None = None) -> Iterator[Leg]:
@@ -79,17 +75,21 @@ def relay(first: Port, second: Port, deadlines: Deadlines | None = None) -> Iter
     """
     terms = deadlines or Deadlines()
     with opened(first, terms, Limits()) as one, opened(second, terms, Limits()) as other:
-        talk = Relay(one, other)
         for script in relay_scripts():
-            yield Leg(script, one.run(Conversation(partial(_hand_over, script, talk))))
+            yield Leg(script, one.run(Conversation(partial(_hand_over, script, Relay((one, other))))))
 
 
 def _hand_over(script: Script, talk: Talk, _: Talk) -> Judgement:
     return carry_out(script, talk)
 
 
-def judge_relay(first: Path, second: Path) -> int:
-    """Hands every training over from one port to another, and says what came of it.
+def judge_relay(first: Path, second: Path, picture: Path | None = None) -> int:
+    """Hands every training over from one port to another and the other way round, and says what came of it.
+
+    Args:
+        first: The `port.toml` of one port.
+        second: That of the other.
+        picture: Where to draw the hand-overs, if anywhere.
 
     Returns:
         0 if every hand-over leads to what one port alone would have reached, 1 if not, 2 if there is no such port.
@@ -101,13 +101,20 @@ def judge_relay(first: Path, second: Path) -> int:
     except PortError as error:
         Console(stderr=True).print(Text(str(error)), soft_wrap=True)
         return 2
-    console, verdicts = Console(), Counter[str]()
-    for leg in relay(*ports):
-        verdicts[leg.judgement.verdict] += 1
+    legs = {pair: list(relay(*pair)) for pair in (ports, ports[::-1])}
+    for (one, other), found in legs.items():
+        _say(one, other, found)
+    if picture is not None:
+        draw_relay(picture, {(one.name, other.name): found for (one, other), found in legs.items()})
+    return 0 if all(leg.judgement.verdict is Verdict.PASS for found in legs.values() for leg in found) else 1
+
+
+def _say(one: Port, other: Port, legs: list[Leg]) -> None:
+    console, verdicts = Console(), Counter(leg.judgement.verdict.value for leg in legs)
+    for leg in legs:
         if leg.judgement.verdict is not Verdict.PASS:
             said = f"{leg.judgement.verdict} {leg.script.id}: {leg.judgement.detail}"
             compared = f"  expected: {leg.judgement.expected}\n  got:      {leg.judgement.actual}"
             console.print(Text(f"{said}\n{compared}"), soft_wrap=True)
     counts = ", ".join(f"{verdict} {count}" for verdict, count in sorted(verdicts.items()))
-    console.print(Text(f"{ports[0].name} -> {ports[1].name}: {counts}"), soft_wrap=True)
-    return 0 if set(verdicts) == {Verdict.PASS} else 1
+    console.print(Text(f"{one.name} -> {other.name}: {counts}"), soft_wrap=True)

@@ -93,8 +93,11 @@ def test_a_manual_save_inside_a_hook_is_not_exact_and_told_later() -> None:
         file = folder.names["checkpoint_epoch_0000_step_00000001.ckpt"]
         assert (file.exact, file.progress) == (False, (0, 1, 1))
     last = doing("on_train_end", 1, "save", metrics={}, callback="S")
-    only = run(last, saver(save_frequency=None, save_best=False))
-    assert [event["reasons"] for event in news(only)] == [["manual"]], "the state is saved"
+    both, folder = alone(last, saver(save_frequency=None, save_best=False))
+    assert [event["reasons"] for event in news(both)] == [["manual"], ["train_end"]], (
+        "an exact state is still to be saved"
+    )
+    assert [file.exact for file in folder.files()] == [True]
 
 
 def test_a_manual_save_changes_no_later_periodic_one() -> None:

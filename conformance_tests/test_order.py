@@ -57,6 +57,17 @@ def test_cases_that_share_a_process() -> None:
     assert shares([]) == []
 
 
+def test_heavy_cases_share_a_process_with_few() -> None:
+    weights = [1, 1, SHARED_CASES // 2, SHARED_CASES // 2, SHARED_CASES // 2, 1, SHARED_CASES * 2, 1]
+    cases = [Case(str(at), "codec", (), "", None, weight=weight) for at, weight in enumerate(weights)]  # type: ignore[arg-type]
+    assert [[case.weight for case in group] for group in shares(cases)] == [weights[:4], weights[4:7], weights[7:]]
+
+
+def test_the_cases_of_many_runs_are_heavy(every_case: list[Case]) -> None:
+    heavy = {case.id.partition("/")[0] for case in every_case if case.weight > 1}
+    assert heavy == {"SC-MONITORS", "SC-SELECTION"}
+
+
 @pytest.mark.parametrize("seed", [2, 5])
 def test_verdicts_do_not_depend_on_how_many_are_asked_at_once(
     tmp_path: Path, every_case: list[Case], monkeypatch: pytest.MonkeyPatch, seed: int

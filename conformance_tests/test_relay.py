@@ -15,7 +15,8 @@ from tenuto.conformance_tests.meta.puppet import Answer, Puppet
 from tenuto.conformance_tests.oracle.document import Json
 from tenuto.conformance_tests.port import Port, read_port
 from tenuto.conformance_tests.protocol import Reply
-from tenuto.conformance_tests.relay import Leg, judge_relay, relay, relay_scripts
+from tenuto.conformance_tests.relay import judge_relay, relay, relay_scripts
+from tenuto.conformance_tests.relay_picture import Leg, draw_relay, turns
 from tenuto.conformance_tests.scenarios.script import Script
 from tenuto.conformance_tests.scenarios.stage import carry_out
 
@@ -44,9 +45,24 @@ class Noted:
 def test_one_port_runs_and_the_other_one_goes_on(tmp_path: Path) -> None:
     puppet = Puppet(tmp_path)
     first, second = Noted(puppet), Noted(puppet)
-    assert carry_out(relay_scripts()[2], relays.Relay(first, second)) == PASSED
-    assert first.asked == ["run"]
+    assert carry_out(relay_scripts()[6], relays.Relay((first, second))) == PASSED
+    assert first.asked == ["run", "list"]
+    assert second.asked == ["list", "restart", "restore"]
+
+
+def test_a_training_goes_there_and_back(tmp_path: Path) -> None:
+    puppet = Puppet(tmp_path)
+    first, second = Noted(puppet), Noted(puppet)
+    assert carry_out(relay_scripts()[-1], relays.Relay((first, second))) == PASSED
+    assert first.asked == ["run", "list", "restart", "restore"]
     assert second.asked == ["list", "restart", "restore", "list"]
+
+
+def test_there_and_back_is_tried_behind_every_batch_of_both_optimizers() -> None:
+    found = [turns(script) for script in relay_scripts() if len(script.attempts) == 3]
+    assert found == [[(0, first), (first, first + 1), (first + 1, 6)] for first in (1, 2, 3, 4, 5)] * 2
+    over = [turns(script) for script in relay_scripts() if len(script.attempts) == 2]
+    assert over == [[(0, point), (point, 6)] for point in (0, 1, 2, 3, 4, 5, 6, 3)] * 4
 
 
 def test_a_difference_after_the_hand_over_fails(tmp_path: Path) -> None:
@@ -54,7 +70,7 @@ def test_a_difference_after_the_hand_over_fails(tmp_path: Path) -> None:
         answer.reply["detail"] = "other"
 
     puppet = Puppet(tmp_path, spoil, 2)
-    found = carry_out(relay_scripts()[2], relays.Relay(Noted(puppet), Noted(puppet)))
+    found = carry_out(relay_scripts()[6], relays.Relay((Noted(puppet), Noted(puppet))))
     assert (found.verdict, found.detail) == (Verdict.FAIL, "attempt 2 of 2, the reply (SCN-OP-004)")
 
 
@@ -82,8 +98,8 @@ def port(tmp_path: Path) -> Path:
 
 @pytest.mark.req("TR-REST-005", "TR-STATE-014")
 def test_the_reference_hands_over_to_itself(port: Path) -> None:
-    legs = list(itertools.islice(relay(read_port(port), read_port(port)), 3))
-    assert [leg.judgement for leg in legs] == [PASSED] * 3
+    legs = list(itertools.islice(relay(read_port(port), read_port(port)), 6))
+    assert [leg.judgement for leg in legs] == [PASSED] * 6
 
 
 @pytest.mark.parametrize(("last", "code"), [(PASSED, 0), (Judgement(Verdict.CRASH, "oh", "a", "b"), 1)])
@@ -97,8 +113,21 @@ def test_what_is_said_of_a_relay(
     monkeypatch.setattr(relays, "relay", legs)
     assert judge_relay(port, port) == code
     said = capsys.readouterr().out.splitlines()
-    assert said[-1] == ("python -> python: PASS 2" if code == 0 else "python -> python: CRASH 1, PASS 1")
-    assert said[:-1] == ([] if code == 0 else ["CRASH SC-TEST/1: oh", "  expected: a", "  got:      b"])
+    counts = "python -> python: PASS 2" if code == 0 else "python -> python: CRASH 1, PASS 1"
+    detail = [] if code == 0 else ["CRASH SC-TEST/1: oh", "  expected: a", "  got:      b"]
+    assert said == [*detail, counts]
+
+
+@pytest.mark.parametrize("verdict", [Verdict.PASS, Verdict.FAIL])
+def test_the_picture_is_another_one_where_an_end_differs(tmp_path: Path, verdict: Verdict) -> None:
+    legs = [Leg(script, PASSED) for script in relay_scripts()[:6]]
+    draw_relay(tmp_path / "one.png", {("python", "mojo"): legs})
+    draw_relay(
+        tmp_path / "two.png", {("python", "mojo"): [*legs[:5], Leg(legs[5].script, Judgement(verdict, "", "", ""))]}
+    )
+    one, two = ((tmp_path / name).read_bytes() for name in ("one.png", "two.png"))
+    assert one.startswith(b"\x89PNG")
+    assert (one == two) == (verdict is Verdict.PASS)
 
 
 def test_a_port_that_is_not_there(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from tenuto.callbacks.repository import Repository
 from tenuto.reference.checkpoint.storage import PosixStorage
 
 SAVING = {"save_every_steps": 5, "keep_last_n": 2}
-FAILING_UPDATE = 6
+FAILING_UPDATE = FAILING_FORWARD = 6
+AT_ONCE = 1e-9  # seconds
 
 
 class Noting(Recorder):
@@ -58,10 +59,12 @@ def build(config):
     what, hook, step = config.setting("what", ""), config.setting("hook", "none"), int(config.setting("step", "0"))
     log = config.setting("log", "") or None
 
-    def act(_):
+    def act(context):
         for word in what.split("+"):
             if word.startswith("SIG"):
                 os.kill(os.getpid(), signal.Signals[word])
+            elif word == "stop":
+                context.request_stop("enough")
             elif word:
                 raise RuntimeError(f"{word} of {hook}")
 
@@ -71,9 +74,12 @@ def build(config):
         first.at, first.act = ("on_batch_start", 3), _raise("the first failure")
     if hook == "save":
         put_under(signalling_storage(signal.Signals[what], f"_step_{step:08d}"))
-    trainer = make_trainer(config.checkpoint_dir, [first, middle, last], **SAVING)
+    seconds = AT_ONCE if hook == "max_seconds" else None
+    trainer = make_trainer(config.checkpoint_dir, [first, middle, last], max_seconds=seconds, **SAVING)
     if hook == "update":
         _fail_in_update(trainer)
+    if hook == "forward":
+        _fail_in_forward(trainer)
     return trainer
 
 
@@ -93,3 +99,13 @@ def _fail_in_update(trainer):
 
     (optimizer,) = trainer.workload._updater.optimizers.values()
     optimizer.register_step_post_hook(fail)
+
+
+def _fail_in_forward(trainer):
+    batches = iter(range(99))
+
+    def fail(model, _):
+        if model.training and next(batches) == FAILING_FORWARD:
+            raise RuntimeError("in the forward pass")
+
+    trainer.workload._model.register_forward_pre_hook(fail)

@@ -78,10 +78,7 @@ CHANGES = {
         ("range", "CPC-SET-006", '"unsupported_setting", message => "invalid_setting", message'),
     ],
     "callbacks/policies/ranges.py": [
-        ("range", "CPC-KEEP-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 0"),
-        ("range", "CPC-WHEN-001", "not isinstance(value, int) or value < 1 => not isinstance(value, int) or value < 2"),
         ("range", "CPC-BEST-005", "not 0 <= value => not 0 < value"),
-        ("range", "CPC-WHEN-008", "and 0 < value < => and 0 <= value <"),
     ],
     "callbacks/policies/monitors.py": [
         ("field", "CPC-NAME-009", "overwrite: bool = field(default=True => overwrite: bool = field(default=False"),
@@ -106,9 +103,16 @@ CHANGES = {
         ("call", "CB-STOP-001", "request_stop: Callable[[str], None] => request_stop: Callable[[], None]"),
         ("call", "CPC-STATE-003", "        best: dict[str, Tree],\n => "),
     ],
-    "reference/trainer/settings.py": [
-        ("range", "TR-REST-008", "is not int or value < 1: => is not int or value < 0:"),
-        ("range", "TR-FAIL-020", "not 0 < value < math.inf => not 0 <= value < math.inf"),
+    "reference/ranges.py": [
+        ("range", "CPC-KEEP-001", "(type(value) is not int or value < 1 => (type(value) is not int or value < 0"),
+        ("range", "CPC-WHEN-001", "(type(value) is not int or value < 1 => (type(value) is not int or value < 2"),
+        ("range", "CPC-WHEN-008", "and 0 < value < => and 0 <= value <"),
+        (
+            "range",
+            "TR-REST-008",
+            "    if type(value) is not int or value < 1 =>     if type(value) is not int or value < 0",
+        ),
+        ("range", "TR-FAIL-020", "and 0 < value < => and 0 <= value <"),
     ],
     "reference/trainer/loop.py": [
         ("call", "TR-RES-001", 'PathLike[str] = "never", => PathLike[str] = "auto",'),

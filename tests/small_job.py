@@ -59,7 +59,9 @@ SCHEDULERS = {
 }
 
 
-def make_trainer(folder=None, callbacks=(), optimizer="adam", scheduler="step", workers=0, width=4, **settings):
+def make_trainer(
+    folder=None, callbacks=(), optimizer="adam", scheduler="step", workers=0, width=4, max_seconds=None, **settings
+):
     """Returns a trainer of the small job; with a folder it saves there."""
     tenuto.seed_all(3)
     model = make_model(width)
@@ -75,6 +77,7 @@ def make_trainer(folder=None, callbacks=(), optimizer="adam", scheduler="step", 
         validation_data=DataLoader(Points(9), batch_size=4),
         scheduler=make_scheduler(made),
         scheduler_interval=interval,
+        max_seconds=max_seconds,
         callbacks=[*callbacks, *saving],
         seed=11,
     )

@@ -238,7 +238,7 @@ def test_a_large_tensor_is_cut(make_document, monkeypatch):
 
 @pytest.mark.req("CKPT-SEG-001", "CKPT-VAL-009", "CKPT-CANON-003")
 def test_a_cut_tensor_comes_back_whole(make_document, monkeypatch):
-    for module in ("canonical", "writer", "table", "reader"):
+    for module in ("canonical", "layout", "table", "reader"):
         monkeypatch.setattr(f"tenuto.reference.checkpoint.{module}.SEGMENT_BYTES", 100)
     document = make_document(model_state={"w": Tensor("uint8", (250,), bytes(range(250)))})
     data = to_bytes(document)

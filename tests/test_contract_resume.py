@@ -52,7 +52,6 @@ def test_what_is_no_training_state_is_not_resumable(finished_run, change):
         {"value": "0.5"},
         {"epoch": -1},
         {"step": True},
-        {"extra": 1},
     ],
 )
 def test_a_callback_state_that_leads_out_of_the_folder_is_refused(tmp_path, entry):
@@ -67,6 +66,25 @@ def test_a_callback_state_that_leads_out_of_the_folder_is_refused(tmp_path, entr
     trainer = small(saving(tmp_path / "run"), max_epochs=3)
     assert refusal(lambda: trainer.fit(tmp_path / "run" / "odd.ckpt")) == ("not_resumable", "restore")
     assert sorted(path.name for path in tmp_path.iterdir()) == outside
+
+
+@pytest.mark.req("CPC-STATE-005")
+def test_further_keys_of_a_callback_state_are_ignored(tmp_path):
+    small(saving(tmp_path), script={"loss": [0.5, 0.4]}).fit()
+
+    def change(head):
+        state = head["callback_state"]["CheckpointCallback"]
+        for one in (state, state["best"]["val_loss"], state["best"]["val_loss"]["entries"][0]):
+            one["extra"] = 1
+
+    rewrite(tmp_path / "latest.ckpt", change, "odd.ckpt")
+    small(saving(tmp_path), max_epochs=3, script={"loss": [0.5, 0.4, 0.6]}).fit(tmp_path / "odd.ckpt")
+    assert heads(tmp_path)["latest.ckpt"]["callback_state"]["CheckpointCallback"]["best"] == {
+        "val_loss": {
+            "mode": "min",
+            "entries": [{"value": 0.4, "epoch": 2, "step": 4, "file": "best_model_val_loss.ckpt"}],
+        }
+    }
 
 
 @pytest.mark.req("CPC-STATE-005")
@@ -149,6 +167,17 @@ def test_with_nothing_left_to_do_the_state_resumed_from_is_saved_already(finishe
     before = {path.name: path.stat().st_ino for path in finished_run.iterdir()}
     small(saving(finished_run, save_best=False)).fit("auto")
     assert {path.name: path.stat().st_ino for path in finished_run.iterdir()} == before
+
+
+@pytest.mark.req("CPC-WHEN-009", "CPC-CALL-008")
+@pytest.mark.parametrize("hook", ["on_train_start", "on_train_end"])
+def test_an_inexact_save_by_hand_does_not_stand_for_the_exact_final_one(finished_run, hook):
+    saver = saving(finished_run, save_best=False)
+    observer = Recorder(**{hook: lambda _: saver.save_checkpoint(trainer)})
+    trainer = small(observer, saver)
+    trainer.fit("auto")
+    head = heads(finished_run)["checkpoint_epoch_0002.ckpt"]["metadata"]
+    assert (head["exact"], head["origin"]["reasons"]) == (True, ["train_end"])
 
 
 @pytest.mark.req("TR-LOOP-017", "TR-FAIL-011", "TR-FAIL-014")

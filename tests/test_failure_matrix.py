@@ -1,6 +1,7 @@
 """The failure contract, row by row, with real signals to real processes and the exit codes of the command line.
 
-Every process is forked off this one, which has torch loaded, and runs `tenuto train` on `failing_job.py`.
+Every process is forked off this one, which has torch loaded, and runs `tenuto train` on `failing_job.py`. What each of
+them was seen to do stands in docs/reference/failures.md, which the last test compares; `make failures` writes it.
 """
 
 import itertools
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from failing_job import FAILING_UPDATE, SAVING
+from failing_job import FAILING_FORWARD, FAILING_UPDATE, SAVING
+from failure_table import HEAD, PAGE, Table
 from small_job import EPOCHS, STEPS, Recorder, make_trainer
 
 import tenuto
@@ -22,6 +24,7 @@ from tenuto.reference.events.hooks import Hook
 JOB = Path(__file__).parent / "failing_job.py"
 FINAL = f"checkpoint_epoch_{EPOCHS:04d}.ckpt"
 ORDER = ["first", "middle", "last"]
+TABLE = Table()
 
 
 @pytest.fixture(scope="module")
@@ -63,14 +66,26 @@ def train(tmp_path, name, *options, **settings):
         finally:
             sys.stderr.flush()
             os._exit(code)
-    return Ended(folder, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), log, errors)
+    ended = Ended(folder, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), log, errors)
+    if settings:
+        TABLE.add(settings, ended.code, ended.calls, newest(folder))
+    return ended
+
+
+def newest(folder):
+    """Returns the name of the newest state in a folder and whether it is exact; None if there is none."""
+    files = {path.name: step_of(path) for path in folder.glob("*.ckpt") if path.name != "latest.ckpt"}
+    name = max(files, key=lambda name: (files[name][0], name), default=None)
+    return name and (name, files[name][1])
 
 
 def resume(tmp_path, name, whole):
     """Goes on with `--resume auto`, and returns whether the final file is that of an undisturbed run."""
     ended = train(tmp_path, name, "--resume", "auto")
     assert ended.code == 0, ended.errors
-    return digest(tenuto.read_checkpoint(ended.folder / FINAL)) == whole
+    is_equal = digest(tenuto.read_checkpoint(ended.folder / FINAL)) == whole
+    TABLE.resumed(is_equal)
+    return is_equal
 
 
 # -- signals ----------------------------------------------------------------------------------------------------------
@@ -101,8 +116,8 @@ def test_a_signal_ends_the_run_in_order_and_it_resumes_exactly(tmp_path, whole, 
     assert ended.callers("on_train_end") == []
     assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
     assert [call[1] for call in ended.calls[-3:]] == ["on_teardown"] * 3
-    newest = max(ended.folder.glob("*.ckpt"), key=lambda path: step_of(path)[0])
-    assert step_of(newest) == (done, True)
+    last = max(ended.folder.glob("*.ckpt"), key=lambda path: step_of(path)[0])
+    assert step_of(last) == (done, True)
     assert resume(tmp_path, "run", whole)
 
 
@@ -195,3 +210,49 @@ def test_an_exception_inside_an_optimizer_step_leaves_a_state_that_auto_passes_o
     assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
     assert [step_of(path) for path in ended.emergencies] == [(FAILING_UPDATE, False)]
     assert resume(tmp_path, "run", whole)
+
+
+@pytest.mark.req("TR-FAIL-007", "TR-FAIL-001", "STORE-CLI-004", "TR-REST-005")
+def test_an_exception_in_the_forward_pass_leaves_the_state_before_it(tmp_path, whole):
+    ended = train(tmp_path, "run", hook="forward")
+    assert ended.code == 1
+    assert "RuntimeError: in the forward pass" in ended.errors
+    assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
+    assert [step_of(path)[0] for path in ended.emergencies] == [FAILING_FORWARD]
+    assert resume(tmp_path, "run", whole)
+
+
+# -- other ends -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.req("TR-FAIL-013", "STORE-CLI-004", "TR-REST-005")
+def test_a_run_out_of_time_ends_with_75_and_resumes_exactly(tmp_path, whole):
+    ended = train(tmp_path, "run", hook="max_seconds")
+    assert ended.code == 75, ended.errors
+    assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
+    assert [step_of(path) for path in ended.emergencies] == [(1, True)]
+    assert resume(tmp_path, "run", whole)
+
+
+@pytest.mark.req("STORE-CLI-004")
+@pytest.mark.parametrize(("what", "done"), [("", STEPS), ("stop", 8)])
+def test_a_run_that_ends_by_itself_or_is_asked_to_stop_ends_with_0(tmp_path, what, done):
+    ended = train(tmp_path, "run", what=what, hook="on_epoch_end", step=8)
+    assert ended.code == 0, ended.errors
+    assert ended.callers("on_exception") == ended.emergencies == []
+    assert ended.callers("on_train_end") == ended.callers("on_teardown") == ORDER
+    assert newest(ended.folder) == (f"checkpoint_epoch_{done // 4:04d}.ckpt", True)
+
+
+# -- the page ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_shows_what_was_observed(request):
+    if os.environ.get("TENUTO_WRITE_PAGE"):
+        PAGE.write_text(TABLE.page())
+    told = PAGE.read_text()
+    assert TABLE.rows, "no process was seen; expected this test to run after the others of the module"
+    assert [line for line in TABLE.lines() if line not in told] == []
+    shown = told.splitlines()[HEAD.count("\n") :]
+    if len(request.session.items) > len(shown):  # not a chosen few of the tests
+        assert TABLE.lines() == shown

@@ -6,6 +6,7 @@ import pytest
 from recorder import Recorder, heads, refusal, rewrite, saving, set_in, small
 
 from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.errors import TrainingInterrupted
 from tenuto.reference.events.hooks import Hook
 from tenuto.reference.trainer.loop import Trainer
@@ -131,6 +132,21 @@ def test_files_of_which_none_is_usable_are_moved_aside_and_named_with_their_code
         assert any(f"moved {name}" in told and f"[{code}]" in told for told in caplog.messages)
 
 
+@pytest.mark.req("TR-RES-017", "STORE-DIR-002")
+def test_files_in_folders_of_epochs_are_moved_aside_with_their_folders(tmp_path):
+    settings = {"latest": "symlink", "layout": "epoch_dirs", "save_best": False}
+    small(saving(tmp_path, **settings)).fit()
+    for number in (1, 2):
+        (tmp_path / f"epoch_{number}/checkpoint.ckpt").write_bytes(b"torn")
+    (tmp_path / "epoch_1/notes.txt").write_text("of the user")
+    small(saving(tmp_path, **settings), max_epochs=1).fit("auto", on_unusable_checkpoint="fresh")
+    aside = tmp_path / "quarantine"
+    assert [path.read_bytes() for path in sorted(aside.glob("epoch_*/checkpoint.ckpt"))] == [b"torn"] * 2
+    assert (aside / "latest.ckpt").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["epoch_1", "latest.ckpt", "quarantine"]
+    assert read_checkpoint(tmp_path / "epoch_1/checkpoint.ckpt").head["metadata"]["origin"]["attempt"] == 1
+
+
 @pytest.mark.req("TR-RES-017", "TR-RES-003", "TR-RES-006")
 def test_nothing_is_moved_where_something_is_usable_or_it_was_not_allowed(tmp_path):
     folder = tmp_path / "run"
@@ -179,6 +195,12 @@ def test_a_link_is_a_checkpoint_only_where_it_leads_to_a_file_of_the_same_folder
         (folder / name).unlink(missing_ok=True)
     (folder / "y.ckpt").symlink_to(folder.absolute() / "x.ckpt")
     assert small(saving(folder), max_epochs=3).fit("auto").run.attempt == 2
+    shutil.copytree(folder / "deep", folder / "epoch_7")
+    (folder / "epoch_7/er.ckpt").rename(folder / "epoch_7/checkpoint.ckpt")
+    (folder / "seventh.ckpt").symlink_to("epoch_7/checkpoint.ckpt")
+    found = {entry.name for entry in read_ledger(str(folder)).entries}
+    assert {"seventh.ckpt", "epoch_7/checkpoint.ckpt", "y.ckpt"} < found
+    assert "elsewhere.ckpt" not in found
 
 
 # -- manual saves at the end of an attempt ----------------------------------------------------------------------------

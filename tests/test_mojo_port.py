@@ -1,33 +1,21 @@
 """The Mojo port's own unit tests, compiled and run, and the port on a file that a real training has saved."""
 
-import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mojo_bugs import PAGE, read_bugs, table
+from mojo_builds import PORT, build
 from small_job import make_trainer
 
-PORT = Path(__file__).resolve().parent.parent / "ports/mojo"
 BIN = Path(sys.executable).parent
-FLAGS = ["-j", "1", "-I", ".", "--fp-mode", "contract=off", "--target-cpu", "x86-64-v2"]
-QUIET = {"MODULAR_CRASH_REPORTING_ENABLED": "false", "MODULAR_TELEMETRY_ENABLED": "0"}
 
 
 @pytest.mark.parametrize("source", sorted(path.name for path in (PORT / "tests").glob("test_*.mojo")))
 def test_unit_tests_of_the_port(source):
-    binary = PORT / "build" / source.removesuffix(".mojo")
-    binary.parent.mkdir(exist_ok=True)
-    built = subprocess.run(
-        [BIN / "mojo", "build", *FLAGS, f"tests/{source}", "-o", binary],
-        cwd=PORT,
-        env={**os.environ, **QUIET},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert built.returncode == 0, built.stderr
+    binary = build(f"tests/{source}", PORT / "build" / source.removesuffix(".mojo"))
     ran = subprocess.run([binary], cwd=PORT, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert int(re.search(r"(\d+) passed", ran.stdout)[1]) > 0
@@ -41,3 +29,12 @@ def test_a_checkpoint_of_a_real_training_is_rewritten_to_the_same_bytes(tmp_path
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stdout.startswith("PASS")
+
+
+def test_each_seeded_bug_changes_a_line_that_is_there_and_stands_in_the_table():
+    bugs = read_bugs()
+    assert len(bugs) == len({bug.id for bug in bugs}) == 10
+    for bug in bugs:
+        assert bug.changed() != (PORT / bug.file).read_text()
+        assert bug.cases
+    assert table() in PAGE.read_text()

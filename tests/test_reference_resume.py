@@ -4,9 +4,9 @@ import pytest
 
 from tenuto.callbacks.base import BaseCallback
 from tenuto.callbacks.checkpoint import CheckpointCallback
+from tenuto.reference.checkpoint import BufferSource, open_checkpoint
 from tenuto.reference.checkpoint.compare import first_difference
 from tenuto.reference.checkpoint.files import read_checkpoint
-from tenuto.reference.checkpoint.reader import BufferSource, open_checkpoint
 from tenuto.reference.checkpoint.writer import encode, strip_origin
 from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings

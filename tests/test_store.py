@@ -92,7 +92,7 @@ def test_order_of_operations(tmp_path, documents):
     order = merged(ops.calls)
     assert order[:5] == ["make_folder", "create", "write", "sync", "drop_cache"]
     assert order[5:8] == ["close", "open", "size"]
-    assert set(order[8:-3]) == {"read"}
+    assert set(order[8:-3]) == {"read", "read_into"}
     assert order[-3:] == ["close", "rename", "sync_folder"]
     assert len(ops.of("rename", "create")) == 2
     created = ops.of("create")[0][1]
@@ -110,6 +110,11 @@ def test_the_readback_reads_every_byte_before_the_rename(tmp_path, documents):
             data = super().read(file, offset, count)
             Counting.read_bytes += len(data)
             return data
+
+        def read_into(self, file, offset, buffer):
+            taken = super().read_into(file, offset, buffer)
+            Counting.read_bytes += taken
+            return taken
 
         def rename(self, old, new):
             assert Counting.read_bytes >= os.path.getsize(old)
@@ -282,6 +287,21 @@ def test_a_second_name_is_a_link_that_is_renamed_into_place(tmp_path, documents)
     assert merged(ops.calls) == ["identity", "link", "rename", "sync_folder"]
     assert (tmp_path / "a.ckpt").stat().st_ino == (tmp_path / "latest.ckpt").stat().st_ino
     assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "latest.ckpt"]
+
+
+@pytest.mark.req("STORE-NAME-001", "CPC-ERR-007")
+def test_all_second_names_of_a_save_take_one_sync_of_the_folder_and_fail_one_by_one(tmp_path, documents):
+    ops = Recorder(link=(errno.ENOSPC, 1))
+    store = Store(tmp_path, "r", ops=ops)
+    store.save("a.ckpt", documents[0])
+    ops.calls.clear()
+    failed = store.add_names("a.ckpt", {"b.ckpt": "link", "c.ckpt": "link", "d.ckpt": "symlink", "e.ckpt": "copy"})
+    assert {name: error.code for name, error in failed.items()} == {"b.ckpt": "disk_full"}
+    assert [name for name, _ in ops.of("rename", "sync_folder")] == [*["rename"] * 3, "sync_folder"]
+    assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "c.ckpt", "d.ckpt", "e.ckpt"]
+    ops.faults["sync_folder"] = errno.EIO, 1
+    failed = store.add_names("a.ckpt", {"c.ckpt": "link", "f.ckpt": "link", "g.ckpt": "copy"})
+    assert {name: error.code for name, error in failed.items()} == {"f.ckpt": "io_error", "g.ckpt": "io_error"}
 
 
 @pytest.mark.req("STORE-NAME-002")

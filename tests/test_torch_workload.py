@@ -122,4 +122,4 @@ def test_the_metric_of_a_plateau_can_be_chosen():
 def test_a_workload_captures_the_names_of_the_innermost_model():
     model = make_model()
     assert isinstance(make(model).workload, TorchWorkload)
-    assert set(capture(nn.DataParallel(model), TreeMaker(copy=False))) == set(model.state_dict())
+    assert set(capture(nn.DataParallel(model), TreeMaker())) == set(model.state_dict())

@@ -110,7 +110,7 @@ def _count(value: object) -> int:
 
 def _entry(saved: Mapping[str, Any]) -> BestEntry:
     """Reads one entry. Its file is linked and deleted, so it has to be a name in the folder."""
-    entry = BestEntry(**saved)
+    entry = BestEntry(saved["value"], saved["epoch"], saved["step"], saved["file"])
     if not isinstance(entry.value, float) or not naming.is_bare(entry.file):
         raise ValueError(entry)
     return BestEntry(entry.value, _count(entry.epoch), _count(entry.step), entry.file)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 from attrs import evolve, field, fields_dict, frozen
 
 from tenuto.callbacks.policies import naming
-from tenuto.callbacks.policies.ranges import (
-    check_count,
-    check_name,
-    check_number,
-    check_switch,
-    one_of,
-)
+from tenuto.callbacks.policies.ranges import check_name, check_number
 from tenuto.callbacks.policies.ranking import Admission, BestEntry, Mode, admit
 from tenuto.reference.errors import ConfigError, refuse_setting
 from tenuto.reference.events.contexts import Metric, Progress
+from tenuto.reference.ranges import check_count_or_none, check_switch, one_of
 
 __all__ = [
     "BestLists",
@@ -54,7 +50,7 @@ class MonitorSettings:
     monitor: str = field(validator=check_name)
     mode: Mode = field(default="min", validator=one_of("min", "max"))
     min_delta: float = field(default=0.0, validator=check_number)
-    save_top_k: int | None = field(default=None, validator=check_count)
+    save_top_k: int | None = field(default=None, validator=check_count_or_none)
     overwrite: bool = field(default=True, validator=check_switch)
 
     def __attrs_post_init__(self) -> None:
@@ -119,21 +115,19 @@ def refuse_equal_names(monitors: Iterable[MonitorSettings]) -> None:
 
     Spec: CPC-SET-004.
     """
-    seen: list[MonitorSettings] = []
-    for one in monitors:
-        for other in seen:
-            if _may_meet(one, other) or _may_meet(other, one):
-                message = f"monitors {other.monitor!r} and {one.monitor!r}: may have a file name in common"
+    by_stem = sorted(((naming.escape(one.monitor).lower(), one) for one in monitors), key=itemgetter(0))
+    for at, (stem, one) in enumerate(by_stem):
+        for longer, other in by_stem[at + 1 :]:
+            if not longer.startswith(stem):
+                break
+            if _may_meet(one, other, longer[len(stem) :]):
+                message = f"monitors {one.monitor!r} and {other.monitor!r}: may have a file name in common"
                 raise ConfigError("duplicate_file_name", f"{message}; expected names of metrics that keep them apart")
-        seen.append(one)
 
 
-def _may_meet(short: MonitorSettings, long: MonitorSettings) -> bool:
-    """Whether a name of the second is one of the first, the stem of the second starting with that of the first."""
-    stem, longer = (naming.escape(one.monitor).lower() for one in (short, long))
-    if not longer.startswith(stem):
-        return False
-    rest, (tail, _), (_, examples) = longer[len(stem) :], _tails(short), _tails(long)
+def _may_meet(short: MonitorSettings, long: MonitorSettings, rest: str) -> bool:
+    """Whether a name of the second is one of the first, the stem of the second being that of the first and a rest."""
+    (tail, _), (_, examples) = _tails(short), _tails(long)
     return any(tail.fullmatch(rest + end) for end in examples)
 
 

@@ -9,10 +9,10 @@ from attrs import field, frozen
 
 from tenuto.callbacks.policies.monitors import BestLists
 from tenuto.callbacks.policies.naming import LATEST, is_emergency, is_periodic
-from tenuto.callbacks.policies.ranges import check_count, check_given
 from tenuto.reference.checkpoint.entries import Entry
 from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Progress, RunIdentity
+from tenuto.reference.ranges import check_count
 
 __all__ = [
     "KeepAll",
@@ -105,7 +105,7 @@ class KeepLast:
     Spec: CPC-KEEP-001.
     """
 
-    count: int = field(validator=[check_given, check_count])
+    count: int = field(validator=check_count)
 
     def names_to_keep(self, checkpoints: Sequence[StoredCheckpoint]) -> Collection[str]:
         """See `RetentionPolicy`."""
@@ -126,7 +126,7 @@ class KeepBest:
     Spec: CPC-KEEP-008.
     """
 
-    count: int = field(validator=[check_given, check_count])
+    count: int = field(validator=check_count)
 
     def names_to_keep(self, checkpoints: Sequence[StoredCheckpoint]) -> Collection[str]:
         """See `RetentionPolicy`."""
@@ -155,7 +155,7 @@ class KeepEvery:
         ConfigError: `invalid_setting`.
     """
 
-    epochs: int = field(validator=[check_given, check_count])
+    epochs: int = field(validator=check_count)
 
     def names_to_keep(self, checkpoints: Sequence[StoredCheckpoint]) -> Collection[str]:
         """See `RetentionPolicy`."""

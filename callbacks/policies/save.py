@@ -42,7 +42,7 @@ class SaveFacts:
         event: What has just happened.
         progress: Where training is.
         metrics: All metrics so far.
-        saved_at: The last state that was saved by this attempt, emergency saves aside.
+        saved_at: The state that was saved last, emergency saves aside, if it was exact.
         in_window: Whether the progress lies inside an accumulation window.
         seconds: For each trigger, how long ago its last save was, or `on_train_start` of this attempt if that is later.
     """

@@ -7,9 +7,9 @@ from typing import Literal, Protocol
 
 from attrs import field, frozen
 
-from tenuto.callbacks.policies.ranges import check_amount, check_count
 from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Metric, Progress
+from tenuto.reference.ranges import check_amount, check_count_or_none
 
 __all__ = ["AnyOf", "SaveEvent", "SaveEvery", "SaveMoment", "SaveOnImprovement", "SavePolicy"]
 
@@ -64,8 +64,8 @@ class SaveEvery:
     Spec: CPC-WHEN-001, CPC-WHEN-002, CPC-WHEN-008, CPC-WHEN-010.
     """
 
-    epochs: int | None = field(default=None, validator=check_count)
-    steps: int | None = field(default=None, validator=check_count)
+    epochs: int | None = field(default=None, validator=check_count_or_none)
+    steps: int | None = field(default=None, validator=check_count_or_none)
     seconds: float | None = field(default=None, validator=check_amount)
 
     def __attrs_post_init__(self) -> None:

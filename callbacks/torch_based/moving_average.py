@@ -70,7 +70,7 @@ class ExponentialMovingAverage(BaseCallback):
             return {}
         # While the average is in the model, the weights are where the average was.
         held = self._live() if self._is_applied else self._average
-        return {"updates": self.updates, "average": TreeMaker(copy=False).tree(held, "average")}
+        return {"updates": self.updates, "average": TreeMaker().tree(held, "average")}
 
     def load_state_dict(self, state: dict[str, Tree]) -> None:
         """Takes over an average; an empty state is that of a callback that has not seen a training.

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from tenuto.reference.checkpoint.constants import FORMAT_VERSION
-from tenuto.reference.checkpoint.files import io_refusals, read_checkpoint
+from tenuto.reference.checkpoint.files import read_checkpoint
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.tree import Document, Tree, refuse
 from tenuto.reference.errors import ConfigError
@@ -63,7 +64,7 @@ def make_document(state: Mapping[str, Any], metadata: dict[str, Tree]) -> Docume
     Spec: CPC-MAN-005, TR-STATE-019.
     """
     is_full = kind_of(state) == _FULL
-    maker = TreeMaker(copy=False)
+    maker = TreeMaker()
     parts: dict[str, Any] = {part: state.get(part, {}) for part in PARTS} if is_full else {MODEL: state}
     made = {part: maker.tree(parts.get(part, {}), part) for part in PARTS}
     facts = maker.tree(metadata, _METADATA)
@@ -107,7 +108,7 @@ def export_bytes(state: Mapping[str, Any], metadata: dict[str, Tree]) -> bytes:
     parts = dict(state) if kind_of(state) == _FULL else {MODEL: state}
     parts.pop(_METADATA, None)
     whole = {**parts, _METADATA: metadata}
-    TreeMaker(copy=False).tree(whole, "state")  # refuses, with the path, what only unpickling code can bring back
+    TreeMaker().tree(whole, "state")  # refuses, with the path, what only unpickling code can bring back
     buffer = io.BytesIO()
     torch.save(_plain(whole), buffer)
     return buffer.getvalue()

@@ -6,11 +6,13 @@ Spec: CKPT-CANON-001, CKPT-CANON-002, CKPT-SEG-002, CKPT-VAL-014.
 import math
 import struct
 from collections.abc import Callable, Iterable
+from types import NoneType
+from typing import Any
 
 from attrs import Factory, define
 
 from tenuto.conformance_tests.oracle import opcodes as op
-from tenuto.conformance_tests.oracle.tree import Document, Pairs, Raw, Scalar, Tensor, Tree, head_order, utf8
+from tenuto.conformance_tests.oracle.tree import Document, Pairs, Raw, Tensor, Tree, head_order, utf8
 
 CANONICAL_NAN = 0x7FF8000000000000
 SEGMENTS_KEY = op.fixstr(b"segments")
@@ -82,7 +84,7 @@ def by_utf8(keys: Iterable[str]) -> list[str]:
 class Encoder:
     """Encodes values and gathers the segments of the tensors that it meets.
 
-    Every field but the last three is the form of one kind of value. `payload` encodes what is inside of an
+    Every field but the last five is the form of one kind of value. `payload` encodes what is inside of an
     ext value, this encoder where it is None. A caller that fills `segments` and `numbers` beforehand decides
     about cuts and numbering.
 
@@ -100,33 +102,30 @@ class Encoder:
     payload: "Encoder | None" = None
     segments: list[bytes] = Factory(list)
     numbers: dict[int, list[int]] = Factory(dict)
+    _texts: dict[str, bytes] = Factory(dict)  # most of a head are a few keys again and again, and a few sets of them
+    _ordered: dict[tuple[str, ...], list[tuple[str, bytes]]] = Factory(dict)
 
     def value(self, tree: Tree) -> bytes:
         """Encode one tree; tensors are numbered in the order in which they are met."""
-        if isinstance(tree, (list, dict, Pairs)):
-            return self._container(tree)
-        if isinstance(tree, Raw):
-            return tree.code
-        if isinstance(tree, Tensor):
-            return self.tensor(tree)
-        return self._scalar(tree)
+        return _FORMS[type(tree)](self, tree)
 
-    def _scalar(self, value: Scalar) -> bytes:
-        if value is None or isinstance(value, bool):
-            return {None: op.NIL, True: op.TRUE, False: op.FALSE}[value]
-        if isinstance(value, int):
-            return self.integer(value)
-        if isinstance(value, float):
-            return self.real(value)
-        return self.text(utf8(value)) if isinstance(value, str) else self.binary(value)
+    def _text(self, value: str) -> bytes:
+        found = self._texts.get(value)
+        if found is None:
+            found = self._texts[value] = self.text(utf8(value))
+        return found
 
-    def _container(self, tree: "list[Tree] | dict[str, Tree] | Pairs") -> bytes:
-        if isinstance(tree, list):
-            return self.array(len(tree)) + b"".join(self.value(item) for item in tree)
-        if isinstance(tree, Pairs):
-            return tree.header + b"".join(key + self.value(item) for key, item in tree.items)
-        keys = self.order(tree)
-        return self.map(len(tree)) + b"".join(self.text(utf8(key)) + self.value(tree[key]) for key in keys)
+    def _array(self, tree: list[Tree]) -> bytes:
+        return self.array(len(tree)) + b"".join([self.value(item) for item in tree])
+
+    def _pairs(self, tree: Pairs) -> bytes:
+        return tree.header + b"".join([key + self.value(item) for key, item in tree.items])
+
+    def _map(self, tree: dict[str, Tree]) -> bytes:
+        keys = self._ordered.get(tuple(tree))
+        if keys is None:
+            keys = self._ordered[tuple(tree)] = [(key, self._text(key)) for key in self.order(tree)]
+        return self.map(len(tree)) + b"".join([encoded + self.value(tree[key]) for key, encoded in keys])
 
     def tensor(self, tensor: Tensor) -> bytes:
         """Encode a tensor, with a new segment unless it is empty or was met before."""
@@ -154,3 +153,19 @@ class Encoder:
         parts = [header or self.map(len(order) + 3)]
         parts += [self.text(utf8(key)) + self.value(document[key]) for key in order]
         return b"".join(parts) + segments_key
+
+
+_CONSTANTS = {None: op.NIL, True: op.TRUE, False: op.FALSE}
+_FORMS: dict[type, Callable[[Encoder, Any], bytes]] = {
+    str: Encoder._text,
+    dict: Encoder._map,
+    list: Encoder._array,
+    Pairs: Encoder._pairs,
+    Tensor: Encoder.tensor,
+    Raw: lambda _, raw: raw.code,
+    NoneType: lambda _, value: _CONSTANTS[value],
+    bool: lambda _, value: _CONSTANTS[value],
+    int: lambda encoder, value: encoder.integer(value),
+    float: lambda encoder, value: encoder.real(value),
+    bytes: lambda encoder, value: encoder.binary(value),
+}

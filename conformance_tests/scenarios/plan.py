@@ -16,6 +16,8 @@ from tenuto.conformance_tests.scenarios.packed import Runs, carry_out_all
 from tenuto.conformance_tests.scenarios.script import Script, read_scripts
 from tenuto.conformance_tests.scenarios.stage import carry_out
 
+PACKED_WEIGHT = 32
+
 
 def scripts(vectors: Path) -> Iterator[Script]:
     """Yields every case that is one scenario, or several attempts of one.
@@ -54,4 +56,4 @@ def scenario_cases(vectors: Path) -> Iterator[Case]:
 def _packed(name: str, title: str, one: Selection, make: Callable[[Selection], Runs]) -> Case:
     """Returns a case of many runs, which are made when it is carried out."""
     task = Conversation(lambda talk: carry_out_all(name, make(one), talk))
-    return Case(name, "checkpoint", selection.REQ, f"{title}, {one.name}", task)
+    return Case(name, "checkpoint", selection.REQ, f"{title}, {one.name}", task, weight=PACKED_WEIGHT)

@@ -14,6 +14,7 @@ from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.tree import Document, Tensor, Tree
 
 _FRAME_KEYS = ("segments", "segment_table", "trailer")
+_WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
 class NoCheckpointError(Exception):
@@ -40,17 +41,36 @@ def read(data: bytes) -> Document:
 
     Spec: CKPT-CANON-001, CKPT-CANON-005.
     """
-    try:
-        top = msgpack.unpackb(data, ext_hook=_reference, strict_map_key=True)
-        document = _Builder(top).document()
-        encoded = file(document)
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        raise NoCheckpointError(f"{type(error).__name__}: {error}; expected a checkpoint") from error
+    document = read_unproven(data)
+    encoded = _encoded(document)
     if encoded != data:
         pairs = zip(encoded, data, strict=False)
         at = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(encoded), len(data)))
         raise NoCheckpointError(f"byte {at} is not that of the canonical form of its document")
     return document
+
+
+def read_unproven(data: bytes) -> Document:
+    """Returns what bytes hold, be their form canonical or not: the caller compares them with what they are to be.
+
+    Raises:
+        NoCheckpointError: They hold no document.
+    """
+    try:
+        return _Builder(msgpack.unpackb(data, ext_hook=_reference, strict_map_key=True)).document()
+    except _WRONG as error:
+        raise _refusal(error) from error
+
+
+def _encoded(document: Document) -> bytes:
+    try:
+        return file(document)
+    except _WRONG as error:
+        raise _refusal(error) from error
+
+
+def _refusal(error: Exception) -> NoCheckpointError:
+    return NoCheckpointError(f"{type(error).__name__}: {error}; expected a checkpoint")
 
 
 def _reference(kind: int, payload: bytes) -> _Reference:

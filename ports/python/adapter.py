@@ -14,8 +14,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy: its threads are a third of the start of an adapter
-
 from tagged import Reader, Writer, dump_document, write_scalar
 
 from tenuto.reference.checkpoint import Document, read_checkpoint, verify_checkpoint, write_checkpoint

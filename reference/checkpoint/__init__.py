@@ -1,7 +1,8 @@
 """Checkpoints: the codec (pure) and the store. Works without torch."""
 
-from tenuto.reference.checkpoint.files import open_file, read_checkpoint, verify_checkpoint
-from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, open_checkpoint
+from tenuto.reference.checkpoint.files import open_file, read_checkpoint, read_tensors, verify_checkpoint
+from tenuto.reference.checkpoint.reader import OpenedCheckpoint, open_checkpoint
+from tenuto.reference.checkpoint.source import BufferSource
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.store import Store, write_checkpoint
 from tenuto.reference.checkpoint.tree import Document, StoredTensor, Tensor, Tree, tensors_of
@@ -21,6 +22,7 @@ __all__ = [
     "open_checkpoint",
     "open_file",
     "read_checkpoint",
+    "read_tensors",
     "strip_origin",
     "tensors_of",
     "verify_checkpoint",

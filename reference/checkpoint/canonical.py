@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import numbers
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 import msgpack
-import numpy as np
 
 from tenuto.reference.checkpoint.constants import (
     CANONICAL_NAN,
@@ -34,6 +34,7 @@ from tenuto.reference.errors import CheckpointError
 
 __all__ = ["encode_head", "major_version", "pack", "plain_scalar", "segment_count"]
 
+_TENSORS = (Tensor, StoredTensor)  # a tuple is examined faster than a union
 _VERSION = re.compile(rb"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
 
@@ -42,8 +43,12 @@ def pack(value: Any) -> bytes:  # noqa: ANN401 - anything that msgpack packs
 
     Spec: CKPT-CANON-001.
     """
-    packed: bytes = msgpack.packb(value, use_bin_type=True, strict_types=False)
+    packed: bytes = _packer().pack(value)
     return packed
+
+
+def _packer() -> msgpack.Packer:
+    return msgpack.Packer(use_bin_type=True, strict_types=False)
 
 
 def segment_count(size_bytes: int) -> int:
@@ -166,6 +171,7 @@ class _Builder:
         self._next_segment = 0
         self._nodes = 0
         self._ext_values = 0
+        self._pack = _packer().pack  # made once: there may be many tensors
 
     def count(self, nodes: int) -> None:
         self._nodes += nodes
@@ -174,6 +180,8 @@ class _Builder:
 
     def plain(self, value: Any, path: str, depth: int) -> Any:  # noqa: ANN401 - from any value to what msgpack packs
         self.count(1)
+        if isinstance(value, _TENSORS):
+            return msgpack.ExtType(TENSOR_EXT, self._tensor(value, path))
         if value is None or isinstance(value, bytes):
             return value
         if isinstance(value, str):
@@ -184,8 +192,6 @@ class _Builder:
         if isinstance(value, list | tuple):
             self._check_depth(path, depth)
             return [self.plain(item, f"{path}[{index}]", depth + 1) for index, item in enumerate(value)]
-        if isinstance(value, Tensor | StoredTensor):
-            return msgpack.ExtType(TENSOR_EXT, self._tensor(value, path))
         return plain_scalar(value, path)
 
     def _check_depth(self, path: str, depth: int) -> None:
@@ -197,8 +203,10 @@ class _Builder:
         for key in value:
             if not isinstance(key, str):
                 raise _refuse("key_not_string", f"{path}: key {key!r}; expected only str keys")
+            if not key.isascii():
+                _utf8(key, f"{path}.{key!r}")
         self.count(len(value))
-        keys = sorted(value, key=lambda key: _utf8(key, f"{path}.{key!r}"))
+        keys = sorted(value, key=_text)  # characters have the order of their UTF-8
         return {_text(key): self.plain(value[key], f"{path}.{key}", depth + 1) for key in keys}
 
     def _tensor(self, tensor: Tensor | StoredTensor, path: str) -> bytes:
@@ -207,7 +215,8 @@ class _Builder:
             raise _refuse("tensor_limit", f"{path}: tensor number {self._ext_values}; expected at most {TENSOR_LIMIT}")
         if len(tensor.shape) > RANK_LIMIT:
             raise _refuse("rank_limit", f"{path}: rank {len(tensor.shape)}; expected at most {RANK_LIMIT}")
-        return pack([tensor.dtype, list(tensor.shape), self._segments(tensor, path)])
+        packed: bytes = self._pack((tensor.dtype, tensor.shape, self._segments(tensor, path)))
+        return packed
 
     def _segments(self, tensor: Tensor | StoredTensor, path: str) -> tuple[int, ...]:
         known = self._numbers.get(id(tensor))
@@ -227,6 +236,12 @@ class _Builder:
         return known
 
 
+def _is_of_numpy(value: object, kind: str) -> bool:
+    """Returns whether a value is a scalar of NumPy. Who has one has imported NumPy: a third of a start is spared."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, kind))
+
+
 def plain_scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 - any value is examined
     """Returns a number as the plain one that is written for it.
 
@@ -235,14 +250,14 @@ def plain_scalar(value: Any, path: str) -> bool | int | float:  # noqa: ANN401 -
 
     Spec: CKPT-VAL-001, CKPT-VAL-002, CKPT-VAL-014.
     """
-    if isinstance(value, bool | np.bool_):
+    if isinstance(value, bool) or _is_of_numpy(value, "bool_"):
         return bool(value)
     if isinstance(value, numbers.Integral):
         number = int(value)
         if not -(2**63) <= number < 2**64:
             raise _refuse("unserializable_value", f"{path}: {number}; expected an integer in [-2^63, 2^64)")
         return number
-    if isinstance(value, float | np.floating):
+    if isinstance(value, float) or _is_of_numpy(value, "floating"):
         real = float(value)
         if real != value and value == value:  # noqa: PLR0124 - NaN is the one value that differs from itself
             raise _refuse("unserializable_value", f"{path}: {value!r}; expected a number that float64 holds exactly")

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from attrs import frozen
+import xxhash
+from attrs import field, frozen
 
 from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
-from tenuto.reference.checkpoint.reader import BufferSource, OpenedCheckpoint, Source, open_checkpoint
+from tenuto.reference.checkpoint.reader import OpenedCheckpoint, open_checkpoint
+from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.source import BufferSource, Source
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
-from tenuto.reference.checkpoint.tree import Document, refuse
+from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
 from tenuto.reference.errors import CheckpointError
 
 __all__ = [
     "FileSource",
     "foreign_name",
-    "io_refusals",
     "open_file",
     "read_checkpoint",
+    "read_tensors",
     "verify_bytes",
     "verify_checkpoint",
 ]
 
+_BUFFER_BYTES: Final = 1 << 20  # stays in the cache of a processor between reading and hashing
 _PHASES_OF_BYTES: Final = ("open", "head", "framing", "segment")
 
 
@@ -37,6 +41,7 @@ class FileSource:
     path: str
     file: int
     length: int
+    _own: threading.local = field(factory=threading.local)
 
     def read(self, offset: int, count: int) -> memoryview:
         """Reads exactly `count` bytes."""
@@ -46,29 +51,28 @@ class FileSource:
             with io_refusals(self.path):
                 part = self.ops.read(self.file, offset + got, count - got)
             if not part:
-                message = f"{self.path}: nothing at byte {offset + got}; expected {count - got} more bytes"
-                raise refuse("io_error", message)
+                raise self._cut_off(offset + got, count - got)
             parts.append(part)
             got += len(part)
         return memoryview(parts[0] if len(parts) == 1 else b"".join(parts))
 
+    def digest(self, offset: int, count: int) -> int:
+        """Reads through a buffer that each thread keeps: fresh memory would take longer than the hash."""
+        if not hasattr(self._own, "buffer"):
+            self._own.buffer = memoryview(bytearray(_BUFFER_BYTES))
+        buffer: memoryview = self._own.buffer
+        digest, got = xxhash.xxh64(), 0
+        while got < count:
+            with io_refusals(self.path):
+                taken = self.ops.read_into(self.file, offset + got, buffer[: min(_BUFFER_BYTES, count - got)])
+            if not taken:
+                raise self._cut_off(offset + got, count - got)
+            digest.update(buffer[:taken])
+            got += taken
+        return digest.intdigest()
 
-@contextmanager
-def io_refusals(path: str) -> Iterator[None]:
-    """Turns the errors of reading a path into refusals.
-
-    Spec: CKPT-READ-006.
-    """
-    try:
-        yield
-    except (FileNotFoundError, NotADirectoryError) as error:  # the second: a folder of the path is a file
-        raise refuse("file_not_found", f"{path}: no such file; expected a checkpoint") from error
-    except IsADirectoryError as error:
-        raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
-    except OSError as error:
-        if error.errno in {errno.ENXIO, errno.ENODEV}:  # a socket, or a device without a driver
-            raise refuse("not_a_file", f"{path}: not a regular file; expected a checkpoint") from error
-        raise refuse("io_error", f"{path}: {error.strerror or error}; expected to read it") from error
+    def _cut_off(self, at: int, left: int) -> CheckpointError:
+        return refuse("io_error", f"{self.path}: nothing at byte {at}; expected {left} more bytes")
 
 
 @contextmanager
@@ -124,15 +128,45 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
 
     Spec: CKPT-READ-001, CKPT-READ-006, CKPT-VAL-009.
     """
-    ops, name = ops or PosixStorage(), os.fspath(path)
-    with io_refusals(name):
-        file = ops.open(name)
-        try:
-            view = ops.map(file) if ops.size(file) else memoryview(b"")  # an empty file cannot be mapped
-        finally:
-            ops.close(file)
+    name = os.fspath(path)
+    view = _mapped(name, ops or PosixStorage())
     with _naming(name):
         return open_checkpoint(BufferSource(view)).document(verify=verify)
+
+
+def read_tensors(
+    path: str | os.PathLike[str], names: Iterable[str], *, verify: bool = True, ops: StorageOps | None = None
+) -> dict[str, Tensor]:
+    """Reads some tensors of a checkpoint and no other.
+
+    Args:
+        path: A file.
+        names: Dotted paths of tensors, such as `model_state.layers.0.weight`.
+        verify: Whether the bytes of these tensors are checked.
+        ops: The storage to read through.
+
+    Returns:
+        The tensors by name; as for `read_checkpoint` they are views of the mapped file.
+
+    Raises:
+        KeyError: No tensor of the file has the name.
+        CheckpointError: The code of the first check that fails.
+
+    Spec: CKPT-READ-004, CKPT-SEG-008.
+    """
+    name = os.fspath(path)
+    view = _mapped(name, ops or PosixStorage())
+    with _naming(name):
+        return open_checkpoint(BufferSource(view)).tensors(names, verify=verify)
+
+
+def _mapped(path: str, ops: StorageOps) -> memoryview:
+    with io_refusals(path):
+        file = ops.open(path)
+        try:
+            return ops.map(file) if ops.size(file) else memoryview(b"")  # an empty file cannot be mapped
+        finally:
+            ops.close(file)
 
 
 def foreign_name(path: str | os.PathLike[str], ops: StorageOps | None = None) -> str | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from tenuto.reference.checkpoint.storage import StorageOps
 
-__all__ = ["write_pieces"]
+__all__ = ["GATHER_PIECES", "write_all", "write_pieces"]
 
-_GATHER_PIECES: Final = 256  # well under the system's limit for one gathered write
+GATHER_PIECES: Final = 256  # well under the system's limit for one gathered write
 _GATHER_BYTES: Final = 8 << 20
 
 
@@ -28,35 +28,46 @@ def write_pieces(ops: StorageOps, file: int, pieces: Iterable[bytes | memoryview
     Spec: STORE-SAVE-003.
     """
     for batch in _batches(pieces):
-        _write_all(ops, file, batch)
+        write_all(lambda _, left: ops.write(file, left), batch)
 
 
-def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[memoryview]]:
+def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memoryview]]:
     """Groups small pieces, so that a file of many small tensors takes few system calls."""
-    batch: list[memoryview] = []
+    batch: list[bytes | memoryview] = []
     size = 0
     for piece in pieces:
-        view = memoryview(piece)
-        if view.nbytes:
-            batch.append(view)
-            size += view.nbytes
-        if len(batch) >= _GATHER_PIECES or size >= _GATHER_BYTES:
+        batch.append(piece)
+        size += len(piece)
+        if len(batch) >= GATHER_PIECES or size >= _GATHER_BYTES:
             yield batch
             batch, size = [], 0
-    if batch:
-        yield batch
+    yield batch
 
 
-def _write_all(ops: StorageOps, file: int, batch: list[memoryview]) -> None:
+def write_all(write: Callable[[int, Sequence[memoryview]], int], pieces: Iterable[bytes | memoryview]) -> int:
     """Writes every byte of a batch, however little each call takes.
+
+    Args:
+        write: Given how many bytes have been taken and the pieces that are left, returns how many it took.
+        pieces: Bytes, or views of bytes.
+
+    Returns:
+        How many bytes that were.
+
+    Raises:
+        OSError: What the system refused, or that it took nothing: asked again, it might say so for ever.
 
     Spec: STORE-SAVE-003.
     """
+    batch = [memoryview(piece) for piece in pieces if len(piece)]
+    done = 0
     while batch:
-        taken = ops.write(file, batch)
+        taken = write(done, batch)
         if not taken:
-            raise OSError(errno.EIO, "no byte was written")  # asked again, it might say so for ever
+            raise OSError(errno.EIO, "no byte was written")
+        done += taken
         while batch and taken >= batch[0].nbytes:
             taken -= batch.pop(0).nbytes
         if taken:
             batch[0] = batch[0][taken:]
+    return done

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import msgpack
+from attrs import define, field, frozen
 
 from tenuto.reference.checkpoint import scan, tensors
 from tenuto.reference.checkpoint.constants import FEATURES, HEAD_KEYS, TAIL_KEYS, TENSOR_EXT
@@ -42,13 +43,12 @@ def parse_head(head: memoryview) -> dict[str, Tree]:
             "misplaced_key",
             f"keys of the file: {early or found.last_key!r} out of place; expected {TAIL_KEYS} last",
         )
-    ext_values: list[tuple[int, bytes]] = []
+    read = _ExtValues()
     plain = _without_timestamps(head, found.timestamps)
-    parsed = {key: _unpack(plain[start:end], ext_values) for key, (start, end) in found.spans.items()}
+    parsed = {key: _unpack(plain[start:end], read.keep) for key, (start, end) in found.spans.items()}
     _check_kinds(parsed)
-    shared: dict[tuple[int, ...], StoredTensor] = {}
-    made = iter([_tensor(code, data, shared) for code, data in ext_values])
-    return {key: _place(value, made) for key, value in parsed.items()}
+    made = iter([read.tensor(slot) for slot in read.slots])
+    return {key: _place(value, made) for key, value in parsed.items()} if read.slots else parsed
 
 
 def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryview:
@@ -61,26 +61,43 @@ def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryvie
     return memoryview(copy)
 
 
+@frozen(eq=False)
 class _Slot:
-    """Stands for an ext value until the kinds of all keys are checked."""
+    """Stands for an ext value that is looked at when the kinds of all keys are checked."""
+
+    code: int
+    payload: bytes
 
 
-def _unpack(data: memoryview, ext_values: list[tuple[int, bytes]]) -> Any:  # noqa: ANN401 - plain values and slots
-    def keep(code: int, payload: bytes) -> _Slot:
-        ext_values.append((code, payload))
-        return _Slot()
+@define
+class _ExtValues:
+    """What the decoder makes of ext values: tensors of the usual forms at once, a slot for any other."""
 
+    slots: list[_Slot] = field(factory=list)
+    _shared: dict[tuple[int, ...], StoredTensor] = field(factory=dict)
+
+    def keep(self, code: int, payload: bytes) -> StoredTensor | _Slot:
+        tensor = tensors.parse_common(payload) if code == TENSOR_EXT else None
+        if tensor is not None:
+            return self._share(tensor)
+        self.slots.append(_Slot(code, payload))
+        return self.slots[-1]
+
+    def tensor(self, slot: _Slot) -> StoredTensor:
+        code = slot.code
+        if code != TENSOR_EXT:
+            raise refuse("unsupported_ext", f"ext value: of type {code}; expected {TENSOR_EXT}")
+        return self._share(tensors.parse_tensor(slot.payload))
+
+    def _share(self, tensor: StoredTensor) -> StoredTensor:
+        if not tensor.segments:
+            return tensor
+        first = self._shared.setdefault(tensor.segments, tensor)
+        return first if (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
+
+
+def _unpack(data: memoryview, keep: Callable[[int, bytes], object]) -> Any:  # noqa: ANN401 - plain values and slots
     return msgpack.unpackb(data, ext_hook=keep, strict_map_key=True)
-
-
-def _tensor(code: int, payload: bytes, shared: dict[tuple[int, ...], StoredTensor]) -> StoredTensor:
-    if code != TENSOR_EXT:
-        raise refuse("unsupported_ext", f"ext value: of type {code}; expected {TENSOR_EXT}")
-    tensor = tensors.parse_tensor(payload)
-    if not tensor.segments:
-        return tensor
-    first = shared.setdefault(tensor.segments, tensor)
-    return first if (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
 
 
 def _place(value: Any, made: Iterator[StoredTensor]) -> Tree:  # noqa: ANN401 - plain values and slots

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any, Final, TypeVar
 
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
+from tenuto.reference.checkpoint.refusals import io_refusals
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import refuse
 from tenuto.reference.errors import CheckpointError
 
 _T = TypeVar("_T")
+_EPOCH: Final = re.compile(r"epoch_(0|[1-9]\d*)", re.ASCII)
+_IN_EPOCH: Final = "checkpoint.ckpt"
 
-__all__ = ["read_entry", "read_ledger"]
+__all__ = ["entry_of", "read_entry", "read_ledger"]
 
 
 def read_ledger(folder: str, ops: StorageOps | None = None) -> Ledger:
@@ -43,8 +46,8 @@ def _checkpoint_name(present: str) -> str | None:
 
     Spec: STORE-DIR-001.
     """
-    if re.fullmatch(r"epoch_(0|[1-9]\d*)", present, re.ASCII):
-        return f"{present}/checkpoint.ckpt"
+    if _EPOCH.fullmatch(present):
+        return f"{present}/{_IN_EPOCH}"
     return present if present.endswith(".ckpt") and not present.startswith(".") else None
 
 
@@ -58,7 +61,7 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
     Spec: STORE-DIR-001.
     """
     try:
-        with files.io_refusals(os.path.join(folder, name)):
+        with io_refusals(os.path.join(folder, name)):
             return read_entry(folder, name, ops) if _lies_in(folder, name, ops) else None
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
@@ -67,9 +70,17 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
 
 
 def _lies_in(folder: str, name: str, ops: StorageOps) -> bool:
-    """Returns whether a name is a regular file of a folder, or a link that leads to one in the same folder."""
-    path = os.path.join(folder, name)
-    return ops.identity(path) is not None or os.path.dirname(ops.resolve(path)) == ops.resolve(folder)
+    """Returns whether a name is a regular file of a folder, or a link that leads to one, or to that of an epoch.
+
+    What a folder inside of it holds counts only where that folder is no link: it might lead anywhere.
+    """
+    path, inner = os.path.join(folder, name), os.path.dirname(name)
+    if inner and ops.resolve(os.path.join(folder, inner)) != os.path.join(ops.resolve(folder), inner):
+        return False
+    if ops.identity(path) is not None:
+        return True
+    parent, last = os.path.split(os.path.relpath(ops.resolve(path), ops.resolve(folder)))
+    return parent == "" or (last == _IN_EPOCH and _EPOCH.fullmatch(parent) is not None)
 
 
 def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
@@ -81,16 +92,27 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
         metadata: Any = opened.head["metadata"]
-    with files.io_refusals(path):
+    with io_refusals(path):
         identity = ops.identity(path)
     try:
-        return _entry(name, metadata, identity)
+        return entry_of(name, metadata, identity)
     except (KeyError, TypeError, ValueError) as error:
         message = f"{path}: metadata of no training state ({error!r}); expected progress, exact, kind and origin"
         raise CheckpointError("not_resumable", message, phase="restore") from error
 
 
-def _entry(name: str, metadata: Mapping[str, Any], identity: tuple[int, int] | None) -> Entry:
+def entry_of(name: str, metadata: Any, identity: tuple[int, int] | None) -> Entry:  # noqa: ANN401 - a checked tree
+    """Returns what the metadata of a training state tell of its file.
+
+    Args:
+        name: Of the file, in its folder.
+        metadata: Of the document.
+        identity: See `Entry`.
+
+    Raises:
+        KeyError, TypeError, ValueError: They are not those of a training state.
+        CheckpointError: `not_resumable` for a run that no file name can have.
+    """
     origin, progress = metadata["origin"], metadata["progress"]
     if not is_run_id(origin["run_id"]):
         message = f"{name}: metadata.origin.run_id: {origin['run_id']!r}; expected 1 to 64 of A-Z a-z 0-9 . _ -"

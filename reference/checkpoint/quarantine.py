@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from tenuto.reference.checkpoint.entries import numbered
+from tenuto.reference.checkpoint.refusals import write_refusal
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
-from tenuto.reference.checkpoint.store import write_refusal
 
 __all__ = ["quarantine"]
 
@@ -31,18 +31,26 @@ def quarantine(folder: str, names: Iterable[str], ops: StorageOps | None = None)
 
     Spec: STORE-KEEP-003, TR-RES-017.
     """
-    ops, target = ops or PosixStorage(), os.path.join(folder, _FOLDER)
-    moved: dict[str, str] = {}
+    ops, moved = ops or PosixStorage(), dict[str, str]()
     try:
-        ops.make_folder(target)
-        taken = set(ops.names(target))
         for name in names:
-            free = next(free for free in numbered(name) if free not in taken)
-            taken.add(free)
-            moved[name] = os.path.join(_FOLDER, free)
+            inner, last = os.path.split(os.path.join(_FOLDER, name))
+            ops.make_folder(os.path.join(folder, inner))
+            taken = ops.names(os.path.join(folder, inner))
+            moved[name] = os.path.join(inner, next(free for free in numbered(last) if free not in taken))
             ops.rename(os.path.join(folder, name), os.path.join(folder, moved[name]))
-        ops.sync_folder(target)
+            ops.sync_folder(os.path.join(folder, inner))
+            _leave(folder, os.path.dirname(name), ops)
         ops.sync_folder(folder)
     except OSError as error:
         raise write_refusal("moving aside in", folder, error) from error
     return moved
+
+
+def _leave(folder: str, epoch: str, ops: StorageOps) -> None:
+    """Removes the folder of an epoch that became empty.
+
+    Spec: STORE-DIR-002.
+    """
+    if epoch and not ops.names(os.path.join(folder, epoch)):
+        ops.remove_folder(os.path.join(folder, epoch))

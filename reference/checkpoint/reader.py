@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from functools import cached_property
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property, partial
+from typing import Final
 
 import xxhash
-from attrs import define, frozen
+from attrs import define
 
 from tenuto.reference.checkpoint import table, tensors
 from tenuto.reference.checkpoint.canonical import encode_head, major_version, segment_count
@@ -21,6 +21,7 @@ from tenuto.reference.checkpoint.constants import (
     TRAILER_BYTES,
 )
 from tenuto.reference.checkpoint.head import parse_head
+from tenuto.reference.checkpoint.source import Source
 from tenuto.reference.checkpoint.tree import (
     Document,
     StoredTensor,
@@ -30,8 +31,9 @@ from tenuto.reference.checkpoint.tree import (
     refuse,
     tensors_of,
 )
+from tenuto.reference.checkpoint.workers import PARALLEL_BYTES, THREADS, run_tasks
 
-__all__ = ["BufferSource", "OpenedCheckpoint", "Source", "open_checkpoint"]
+__all__ = ["OpenedCheckpoint", "open_checkpoint"]
 
 _TAIL_BYTES: Final = len(table.TRAILER_KEY_AND_HEADER) + TRAILER_BYTES
 _FIRST_KEY: Final = re.compile(
@@ -41,34 +43,8 @@ _FIRST_KEY: Final = re.compile(
     re.DOTALL,
 )
 _FIRST_PAIR_MAX_BYTES: Final = 64
-_PIECE_BYTES: Final = 4 << 20
-
-
-class Source(Protocol):
-    """Random access to the bytes of one file."""
-
-    @property
-    def length(self) -> int:
-        """Size in bytes."""
-
-    def read(self, offset: int, count: int) -> memoryview:
-        """Returns exactly `count` bytes; both are inside the file."""
-
-
-@frozen
-class BufferSource:
-    """A file that lies in memory, or is mapped: views, never copies."""
-
-    buffer: memoryview
-
-    @property
-    def length(self) -> int:
-        """Size in bytes."""
-        return self.buffer.nbytes
-
-    def read(self, offset: int, count: int) -> memoryview:
-        """Returns a view."""
-        return self.buffer[offset : offset + count]
+_WINDOW_BYTES: Final = 4096  # of small segments it holds several headers
+_GROUP_BYTES: Final = 1 << 20
 
 
 @define(slots=False)
@@ -95,10 +71,11 @@ class OpenedCheckpoint:
 
         Spec: CKPT-FRAME-004.
         """
-        at = self.trailer.head_length
-        for offset, expected in self._frame(at):
-            inside = offset + len(expected) <= self.source.length
-            if not inside or self.source.read(offset, len(expected)) != expected:
+        start, window = 0, memoryview(b"")
+        for offset, expected in self._frame(self.trailer.head_length):
+            if offset + len(expected) > start + len(window):
+                start, window = offset, self.source.read(offset, min(_WINDOW_BYTES, self.source.length - offset))
+            if window[offset - start : offset - start + len(expected)] != expected:
                 raise refuse(
                     "bad_framing",
                     f"byte {offset}: not what the segment table implies; expected {expected[:16].hex()}",
@@ -128,16 +105,37 @@ class OpenedCheckpoint:
 
         Spec: CKPT-SEG-008.
         """
-        for number, row in enumerate(self.rows):
-            digest = xxhash.xxh64()
-            for start in range(0, row.stored_bytes, _PIECE_BYTES):
-                digest.update(self.source.read(row.offset + start, min(_PIECE_BYTES, row.stored_bytes - start)))
-            self._compare(number, digest.intdigest())
+        self._check_digests(range(len(self.rows)))
 
-    def _checked(self, number: int) -> memoryview:
-        data = self._stored(number)
-        self._compare(number, xxhash.xxh64_intdigest(data))
-        return data
+    def _check_digests(self, numbers: Sequence[int]) -> None:
+        """Compares segments with their digests, on several threads if they are large."""
+        size = sum(self.rows[number].stored_bytes for number in numbers)
+        tasks = (partial(self._check_group, group) for group in self._groups(numbers))
+        run_tasks(tasks, THREADS if size >= PARALLEL_BYTES else 1)
+
+    def _groups(self, numbers: Sequence[int]) -> Iterator[list[int]]:
+        """Yields segments that are read at once: one, or small ones that lie together."""
+        group: list[int] = []
+        for number in numbers:
+            end = self.rows[number].offset + self.rows[number].stored_bytes
+            if group and not 0 <= end - self.rows[group[0]].offset <= _GROUP_BYTES:
+                yield group
+                group = []
+            group.append(number)
+        if group:
+            yield group
+
+    def _check_group(self, numbers: list[int]) -> None:
+        if len(numbers) == 1:
+            row = self.rows[numbers[0]]
+            self._compare(numbers[0], self.source.digest(row.offset, row.stored_bytes))
+            return
+        first, last = self.rows[numbers[0]], self.rows[numbers[-1]]
+        block = self.source.read(first.offset, last.offset + last.stored_bytes - first.offset)
+        for number in numbers:
+            row = self.rows[number]
+            start = row.offset - first.offset
+            self._compare(number, xxhash.xxh64_intdigest(block[start : start + row.stored_bytes]))
 
     def _compare(self, number: int, digest: int) -> None:
         if digest != self.rows[number].xxh64:
@@ -165,19 +163,42 @@ class OpenedCheckpoint:
         Spec: CKPT-VAL-009, CKPT-READ-004.
         """
         self.check_frame()
+        if verify:
+            self.check_segments()
         made: dict[int, Tensor] = {}
 
         def load(stored: Tensor | StoredTensor) -> Tree:
             if not isinstance(stored, StoredTensor):
                 return stored
             if id(stored) not in made:
-                fetch = self._checked if verify else self._stored
-                parts = [fetch(number) for number in stored.segments]
-                data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
-                made[id(stored)] = Tensor(stored.dtype, stored.shape, data)
+                made[id(stored)] = self._loaded(stored)
             return made[id(stored)]
 
         return Document({key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical)
+
+    def tensors(self, paths: Iterable[str], *, verify: bool = True) -> dict[str, Tensor]:
+        """Returns some tensors, without reading any other.
+
+        Args:
+            paths: As `tensors_of` gives them, such as `model_state.layers.0.weight`.
+            verify: Whether their segments are checked.
+
+        Raises:
+            KeyError: No tensor of the file has the path.
+            CheckpointError: `segment_digest_mismatch`.
+
+        Spec: CKPT-READ-004, CKPT-SEG-008.
+        """
+        found = {path: one for path, one in tensors_of(self.head) if isinstance(one, StoredTensor)}
+        wanted = {path: found[path] for path in paths}
+        if verify:
+            self._check_digests(sorted({number for one in wanted.values() for number in one.segments}))
+        return {path: self._loaded(stored) for path, stored in wanted.items()}
+
+    def _loaded(self, stored: StoredTensor) -> Tensor:
+        parts = [self._stored(number) for number in stored.segments]
+        data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+        return Tensor(stored.dtype, stored.shape, data)
 
     @cached_property
     def is_canonical(self) -> bool:

@@ -14,6 +14,7 @@ from tenuto.reference.checkpoint.tree import refuse
 __all__ = ["HeadScan", "scan_head"]
 
 _STR, _BIN, _EXT, _ARRAY, _MAP, _SCALAR = range(6)
+_BLOCK_BYTES = 1 << 16
 _TIMESTAMP_EXT = 0xFF  # -1 as a byte
 
 # first byte -> (kind, bytes of the length field or -1, the length that the byte holds or the scalar's payload)
@@ -63,11 +64,11 @@ class HeadScan:
 
 @define
 class _Level:
-    """An open array or map: how many items are left, and the keys seen if it is a map."""
+    """An open array or map: how many items are left, the keys seen if it is a map, and whether tensors may follow."""
 
     left: int
     keys: set[bytes] | None = None
-    at_key: bool = field(default=False)
+    may_hold_tensors: bool = True
 
 
 @define
@@ -142,11 +143,45 @@ class _Cursor:
             self.at += 1
         self.at += length
 
+    def tensors(self, level: _Level, keys: set[bytes]) -> None:
+        """Steps over pairs of a key and a tensor, of which most heads consist, and stops before anything else."""
+        before = level.left
+        while done := self._pairs(bytes(self.head[self.at : self.at + _BLOCK_BYTES]), level.left, keys):
+            level.left -= done
+        level.may_hold_tensors = level.left < before  # a map without a tensor at its start is not looked at again
+
+    def _pairs(self, block: bytes, most: int, keys: set[bytes]) -> int:
+        at, done = 0, 0
+        most = min(most, (NODE_LIMIT - self.nodes) // 2, TENSOR_LIMIT - self.ext_values)
+        while done < most and at + 2 <= len(block):
+            first = block[at]
+            start = at + 2 if first == 0xD9 else at + 1
+            if first & 0xE0 != 0xA0 and first != 0xD9:
+                break
+            end = start + (block[at + 1] if first == 0xD9 else first & 0x1F)
+            key = block[start:end]
+            if end + 3 > len(block) or key in keys or not key.isascii():
+                break
+            if block[end] == 0xC7:
+                kind, after = block[end + 2], end + 3 + block[end + 1]
+            elif block[end] == 0xD8:
+                kind, after = block[end + 1], end + 18
+            else:
+                break
+            if kind != TENSOR_EXT or after > len(block):
+                break
+            keys.add(key)
+            at, done = after, done + 1
+        self.at, self.nodes, self.ext_values = self.at + at, self.nodes + 2 * done, self.ext_values + done
+        return done
+
     def value(self, depth: int) -> None:
         """Steps over one value, iteratively; `depth` is what its own nesting level would be."""
         stack = [_Level(1)]
         while stack:
             level = stack[-1]
+            if level.keys is not None and level.may_hold_tensors:
+                self.tensors(level, level.keys)
             if level.left == 0:
                 stack.pop()
                 continue

@@ -6,13 +6,19 @@ can be recorded.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import stat
+import sys
 from collections.abc import Sequence
-from typing import Protocol
+from contextlib import suppress
+from typing import Final, Protocol
 
 __all__ = ["PosixStorage", "StorageOps"]
+
+_NO_ALLOCATION: Final = {errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS}  # of file systems that cannot reserve room
+_MAP_NORESERVE: Final = 0x4000 if sys.platform == "linux" else 0  # the module names it from Python 3.13 on
 
 
 class StorageOps(Protocol):
@@ -26,6 +32,15 @@ class StorageOps(Protocol):
 
     def write(self, file: int, pieces: Sequence[bytes | memoryview]) -> int:
         """Writes the pieces in order and returns how many bytes were taken, perhaps fewer than given."""
+
+    def allocate(self, file: int, size: int) -> None:
+        """Makes a new file `size` bytes long, all zero, with room for them on the device where the system can."""
+
+    def write_at(self, file: int, offset: int, pieces: Sequence[bytes | memoryview]) -> int:
+        """Writes at `offset` what `write` would; several threads may write to one file."""
+
+    def begin_sync(self, file: int, offset: int, count: int) -> None:
+        """Lets the device begin with a part that has been written. A hint: it promises nothing and never fails."""
 
     def sync(self, file: int) -> None:
         """Returns when the contents of the file are on the device."""
@@ -44,6 +59,9 @@ class StorageOps(Protocol):
 
     def read(self, file: int, offset: int, count: int) -> bytes:
         """Reads up to `count` bytes at `offset`."""
+
+    def read_into(self, file: int, offset: int, buffer: memoryview) -> int:
+        """Reads at `offset` into a buffer and returns how many bytes it got, perhaps fewer than fit."""
 
     def map(self, file: int) -> memoryview:
         """Maps a file that is not empty; the view lives on after `close`, writes to it stay private."""
@@ -94,6 +112,24 @@ class PosixStorage:
         """Writes with one gathered call."""
         return os.writev(file, pieces)
 
+    def allocate(self, file: int, size: int) -> None:
+        """Reserves the room, so that a full disk is noticed before anything is written."""
+        try:
+            os.posix_fallocate(file, 0, size)
+        except (AttributeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_ALLOCATION:
+                raise
+            os.ftruncate(file, size)
+
+    def write_at(self, file: int, offset: int, pieces: Sequence[bytes | memoryview]) -> int:
+        """Writes with one gathered call, without moving a position."""
+        return os.pwritev(file, pieces, offset)
+
+    def begin_sync(self, file: int, offset: int, count: int) -> None:
+        """Asks Linux to forget a part, which makes it write what is not on the device; it keeps what it is writing."""
+        with suppress(AttributeError, OSError):
+            os.posix_fadvise(file, offset, count, os.POSIX_FADV_DONTNEED)
+
     def sync(self, file: int) -> None:
         """Calls fsync, once."""
         os.fsync(file)
@@ -123,9 +159,14 @@ class PosixStorage:
         """Reads without moving a position."""
         return os.pread(file, count, offset)
 
+    def read_into(self, file: int, offset: int, buffer: memoryview) -> int:
+        """Reads without moving a position."""
+        return os.preadv(file, [buffer], offset)
+
     def map(self, file: int) -> memoryview:
-        """Maps copy-on-write."""
-        return memoryview(mmap.mmap(file, 0, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE))
+        """Maps copy-on-write, and sets no memory aside for copies that are never made: the file may be larger."""
+        flags = mmap.MAP_PRIVATE | _MAP_NORESERVE
+        return memoryview(mmap.mmap(file, 0, flags=flags, prot=mmap.PROT_READ | mmap.PROT_WRITE))
 
     def rename(self, old: str, new: str) -> None:
         """Renames."""

@@ -6,11 +6,11 @@ Step numbers are those of `spec/v1/60-run-directory.md`. Which files to write or
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Literal
 from urllib.parse import quote
 
@@ -18,30 +18,19 @@ from attrs import field, frozen
 
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.gathering import write_pieces
+from tenuto.reference.checkpoint.layout import Layout, lay_out
+from tenuto.reference.checkpoint.parallel_writing import write_layout
+from tenuto.reference.checkpoint.refusals import write_refusal
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
-from tenuto.reference.checkpoint.tree import Document, refuse
-from tenuto.reference.checkpoint.writer import encode
+from tenuto.reference.checkpoint.tree import Document
+from tenuto.reference.checkpoint.workers import PARALLEL_BYTES
+from tenuto.reference.checkpoint.writer import pieces_of
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["Store", "write_checkpoint", "write_refusal"]
+__all__ = ["NameKind", "Store", "write_checkpoint"]
 
-_CODES = {
-    errno.ENOSPC: "disk_full",
-    errno.EDQUOT: "disk_full",
-    errno.EACCES: "not_writable",
-    errno.EPERM: "not_writable",
-    errno.EROFS: "not_writable",
-    errno.ENOTDIR: "not_a_folder",
-}
-
-
-def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
-    """Returns the error for what the system refused while a folder was changed.
-
-    Spec: STORE-SAVE-010.
-    """
-    code = _CODES.get(error.errno or 0, "io_error")
-    return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
+NameKind = Literal["link", "symlink", "copy"]
+_Fill = Callable[[int], None]
 
 
 @frozen
@@ -53,12 +42,14 @@ class Store:
         owner: Part of the temporary names, so that a run removes its own left-overs and nobody else's.
         verify: Whether each file is read back from the device before it gets its name.
         ops: The storage to work through.
+        parallel_bytes: Files of at least this size are written in parallel.
     """
 
     folder: str = field(converter=os.fspath)
     owner: str
     verify: bool = True
     ops: StorageOps = field(factory=PosixStorage)
+    parallel_bytes: int = PARALLEL_BYTES
 
     def path(self, name: str) -> str:
         """Returns the path of a name in the folder."""
@@ -76,9 +67,8 @@ class Store:
 
         Spec: STORE-SAVE-002 to STORE-SAVE-008.
         """
-        pieces = encode(document)
-        first = next(pieces)  # refusals of the document come before any file is made
-        return self._put(name, itertools.chain([first], pieces), lambda made: files.verify_checkpoint(made, self.ops))
+        layout = lay_out(document)  # refusals of the document come before any file is made
+        return self._put(name, partial(self._fill, layout), lambda made: files.verify_checkpoint(made, self.ops))
 
     def export(self, name: str, data: bytes) -> str:
         """Writes a file that is no checkpoint by the same steps, and returns its path.
@@ -88,47 +78,85 @@ class Store:
 
         Spec: CPC-MAN-006.
         """
-        return self._put(name, iter([memoryview(data)]), lambda made: files.verify_bytes(made, data, self.ops))
+        return self._put(name, self._copying(data), lambda made: files.verify_bytes(made, data, self.ops))
 
-    def _put(self, name: str, pieces: Iterator[bytes | memoryview], check: Callable[[str], object]) -> str:
+    def _fill(self, layout: Layout, file: int) -> None:
+        """Writes a checkpoint into a new file: front to back, or if it is large in parallel; the bytes are the same."""
+        if layout.end < self.parallel_bytes:
+            write_pieces(self.ops, file, pieces_of(layout))
+        else:
+            write_layout(self.ops, file, layout)
+
+    def _copying(self, data: bytes | memoryview) -> _Fill:
+        return lambda file: write_pieces(self.ops, file, [data])
+
+    def _put(self, name: str, fill: _Fill, check: Callable[[str], object]) -> str:
         final, temporary = self.path(name), self._temporary(name)
         with self._replacing("saving", final, temporary):
             self.ops.make_folder(os.path.dirname(final))
-            self._write(temporary, pieces)
+            self._write(temporary, fill)
             if self.verify:
                 check(temporary)
             self.ops.rename(temporary, final)
             self.ops.sync_folder(os.path.dirname(final))
         return final
 
-    def add_name(self, existing: str, name: str, *, kind: Literal["link", "symlink", "copy"] = "link") -> None:
-        """Gives a saved file a second name.
-
-        Args:
-            existing: A name in the folder.
-            name: The second name, in the folder itself; what had it is replaced.
-            kind: A hard link (a copy where links fail), a symbolic link, or a copy.
+    def add_name(self, existing: str, name: str, *, kind: NameKind = "link") -> None:
+        """Gives a saved file one second name.
 
         Raises:
             CheckpointError: As for `save`.
 
         Spec: STORE-NAME-001, STORE-NAME-002, STORE-NAME-006.
         """
+        for error in self.add_names(existing, {name: kind}).values():
+            raise error
+
+    def add_names(self, existing: str, kinds: Mapping[str, NameKind]) -> dict[str, CheckpointError]:
+        """Gives a saved file second names, and syncs the folder once when all that can be made are made.
+
+        Args:
+            existing: A name in the folder.
+            kinds: How each second name is made, in the folder itself; what had it is replaced. A hard link (a copy
+                where links fail), a symbolic link, or a copy.
+
+        Returns:
+            What kept a name from being made durably, with the codes of `save`; empty if all are.
+
+        Spec: STORE-NAME-001, STORE-NAME-002, CPC-ERR-007.
+        """
+        failed: dict[str, CheckpointError] = {}
+        made: list[str] = []
+        for name, kind in kinds.items():
+            try:
+                made += [name] * self._add_name(existing, name, kind)
+            except CheckpointError as error:
+                failed[name] = error
+        if not made:
+            return failed
+        try:
+            self.ops.sync_folder(self.folder)
+        except OSError as error:
+            failed |= {name: write_refusal("naming", self.path(name), error) for name in made}
+        return failed
+
+    def _add_name(self, existing: str, name: str, kind: NameKind) -> bool:
+        """Puts a second name in its place; returns whether anything had to be done."""
         source, final, temporary = self.path(existing), self.path(name), self._temporary(name)
         with self._replacing("naming", final, temporary):
             same = self.ops.identity(source)
             if same is None:
                 raise FileNotFoundError(errno.ENOENT, "not there, or not a regular file", source)
             if same == self.ops.identity(final):
-                return  # renaming one name of a file to another does nothing and leaves both
+                return False  # renaming one name of a file to another does nothing and leaves both
             if kind == "symlink":
                 self.ops.symlink(existing, temporary)
             elif kind == "copy" or not self._link(source, temporary):
-                self._write(temporary, iter([self._contents(source)]))
+                self._write(temporary, self._copying(self._contents(source)))
                 if self.verify:
                     files.verify_checkpoint(temporary, self.ops)
             self.ops.rename(temporary, final)
-            self.ops.sync_folder(self.folder)
+        return True
 
     def rename(self, old: str, new: str) -> None:
         """Moves a file out of the way of a new one.
@@ -207,11 +235,11 @@ class Store:
     def _temporary(self, name: str) -> str:
         return self.path(f"{self._prefix}{name[:100].replace('/', '.')}.{secrets.token_hex(4)}.tmp")
 
-    def _write(self, path: str, pieces: Iterator[bytes | memoryview]) -> None:
+    def _write(self, path: str, fill: _Fill) -> None:
         """Steps 2 to 4. A failed fsync is never tried again: the second one reports success over lost pages."""
         file = self.ops.create(path)
         try:
-            write_pieces(self.ops, file, pieces)
+            fill(file)
             self.ops.sync(file)
             if self.verify:
                 self.ops.drop_cache(file)

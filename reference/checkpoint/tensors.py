@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from typing import Final
 
+import msgpack
 from attrs import define
 
+from tenuto.reference.checkpoint.canonical import pack
 from tenuto.reference.checkpoint.constants import DIMENSION_MAX, DTYPES, RANK_LIMIT
 from tenuto.reference.checkpoint.table import Row
 from tenuto.reference.checkpoint.tree import StoredTensor, refuse
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["check_references", "parse_tensor"]
+__all__ = ["check_references", "parse_common", "parse_tensor"]
 
+_COMMON: Final = re.compile(  # a known dtype and at most 15 extents and 15 segments, none above 2^32
+    rb"\x93(?:%b)[\x90-\x9f](?:%b)*+[\x90-\x9f](?:%b)*+"
+    % (b"|".join(pack(name) for name in DTYPES), *[rb"[\x00-\x7f]|\xcc.|\xcd..|\xce.{4}"] * 2),
+    re.DOTALL,
+)
 _UNSIGNED = {0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8}
 _SIGNED = {0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 
@@ -67,6 +76,21 @@ def parse_tensor(data: bytes) -> StoredTensor:
 
     Spec: CKPT-VAL-003, CKPT-VAL-004, CKPT-LIM-001.
     """
+    return parse_common(data) or _any(data)
+
+
+def parse_common(data: bytes) -> StoredTensor | None:
+    """Reads a payload of the usual forms; None for one that has to be looked at more closely."""
+    if not _COMMON.fullmatch(data):
+        return None
+    try:
+        dtype, shape, segments = msgpack.unpackb(data)
+        return StoredTensor(dtype, tuple(shape), tuple(segments))
+    except (TypeError, ValueError):  # another number of items than a header says
+        return None
+
+
+def _any(data: bytes) -> StoredTensor:
     payload = _Payload(data)
     if payload.array("array of three") != 3:
         raise _bad("another number of items")
@@ -98,6 +122,9 @@ def check_references(tensors: Iterable[tuple[str, StoredTensor]], rows: tuple[Ro
     """
     owners: dict[int, StoredTensor] = {}
     for path, tensor in tensors:
+        if _fits(tensor, owners, rows):
+            owners[tensor.segments[0]] = tensor
+            continue
         for number in tensor.segments:
             if number >= len(rows):
                 raise refuse("bad_segment_ref", f"{path}: segment {number}; expected less than {len(rows)}")
@@ -111,6 +138,12 @@ def check_references(tensors: Iterable[tuple[str, StoredTensor]], rows: tuple[Ro
     if len(owners) != len(rows):
         lost = next(number for number in range(len(rows)) if number not in owners)
         raise refuse("unreferenced_segment", f"segment {lost}: named by no tensor; expected at least one")
+
+
+def _fits(tensor: StoredTensor, owners: dict[int, StoredTensor], rows: tuple[Row, ...]) -> bool:
+    """Whether a tensor of one segment is the first to name it, and of its size."""
+    number = tensor.segments[0] if len(tensor.segments) == 1 else len(rows)
+    return number < len(rows) and number not in owners and rows[number].raw_bytes == tensor.size_bytes
 
 
 def _check_owner(path: str, tensor: StoredTensor, owner: StoredTensor) -> None:

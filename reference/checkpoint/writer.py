@@ -6,12 +6,10 @@ from collections.abc import Iterator
 
 import xxhash
 
-from tenuto.reference.checkpoint import table
-from tenuto.reference.checkpoint.canonical import encode_head
-from tenuto.reference.checkpoint.constants import CODEC_NONE, SEGMENT_BYTES
-from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
+from tenuto.reference.checkpoint.layout import Layout, lay_out, tail
+from tenuto.reference.checkpoint.tree import Document
 
-__all__ = ["encode", "strip_origin"]
+__all__ = ["encode", "pieces_of", "strip_origin"]
 
 
 def encode(document: Document) -> Iterator[bytes | memoryview]:
@@ -26,24 +24,21 @@ def encode(document: Document) -> Iterator[bytes | memoryview]:
     Raises:
         CheckpointError: Whatever `encode_head` refuses, before the first piece.
 
-    Spec: CKPT-FRAME-005, CKPT-SEG-001 to CKPT-SEG-005, CKPT-CANON-001.
+    Spec: CKPT-FRAME-005, CKPT-CANON-001.
     """
-    head, tensors = encode_head(document)
-    pieces = [piece for tensor in tensors for piece in _cut(_in_memory(tensor))]
-    yield head
-    header = table.array_header(len(pieces))
-    yield header
-    at = len(head) + len(header)
-    rows = []
-    for piece in pieces:
-        yield table.segment_header(at, piece.nbytes)
-        yield piece
-        start = table.segment_start(at)
-        rows.append(table.Row(start, piece.nbytes, piece.nbytes, CODEC_NONE, xxhash.xxh64_intdigest(piece)))
-        at = start + piece.nbytes
-    packed = table.pack_table(rows)
-    yield table.TABLE_KEY + packed
-    yield table.TRAILER_KEY_AND_HEADER + _trailer(head, packed, at + len(table.TABLE_KEY)).pack()
+    yield from pieces_of(lay_out(document))
+
+
+def pieces_of(layout: Layout) -> Iterator[bytes | memoryview]:
+    """Yields the file of a layout in pieces, in order; hashes each segment when it has been taken."""
+    yield layout.head
+    yield layout.array_header
+    digests = []
+    for segment in layout.segments:
+        yield segment.header
+        yield segment.data
+        digests.append(xxhash.xxh64_intdigest(segment.data))
+    yield tail(layout, digests)
 
 
 def strip_origin(document: Document) -> Document:
@@ -54,24 +49,3 @@ def strip_origin(document: Document) -> Document:
     metadata = document.head["metadata"]
     assert isinstance(metadata, dict)  # noqa: S101 - the reader has checked it
     return Document({**document.head, "metadata": {**metadata, "origin": {}}}, document.canonical)
-
-
-def _in_memory(tensor: object) -> Tensor:
-    if not isinstance(tensor, Tensor):
-        raise refuse(
-            "unserializable_value",
-            "tensor of an opened file; expected one whose data are loaded",
-            phase="encode",
-        )
-    return tensor
-
-
-def _cut(tensor: Tensor) -> Iterator[memoryview]:
-    for start in range(0, tensor.size_bytes, SEGMENT_BYTES):
-        yield tensor.data[start : start + SEGMENT_BYTES]
-
-
-def _trailer(head: bytes, packed: bytes, table_offset: int) -> table.Trailer:
-    length = table_offset + len(packed) + len(table.TRAILER_KEY_AND_HEADER) + len(table.Trailer(0, 0, 0, 0).pack())
-    unsigned = table.Trailer(len(head), table_offset, length, 0)
-    return table.Trailer(len(head), table_offset, length, table.frame_digest(head, packed, unsigned))

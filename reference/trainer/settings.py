@@ -5,52 +5,16 @@ Spec: TR-SET-001.
 
 from __future__ import annotations
 
-import math
-from typing import Any, Literal
+from typing import Literal
 
-from attrs import Attribute, define, field, frozen
+from attrs import define, field, frozen
 
-from tenuto.reference.errors import refuse_setting
 from tenuto.reference.events.contexts import Progress
+from tenuto.reference.ranges import check_amount, check_count, check_count_or_none, check_switch, one_of
 
-__all__ = [
-    "OnUnusable",
-    "ResumeSettings",
-    "TrainerSettings",
-    "check_amount",
-    "check_count",
-    "check_count_or_none",
-]
+__all__ = ["OnUnusable", "ResumeSettings", "TrainerSettings"]
 
 OnUnusable = Literal["error", "fresh"]
-
-
-def check_count(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
-    """Accepts a whole number of at least 1."""
-    if type(value) is not int or value < 1:
-        raise refuse_setting(attribute.name, value, "a whole number of at least 1")
-
-
-def check_count_or_none(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401 - as above
-    """Accepts a whole number of at least 1, or None."""
-    if value is not None:
-        check_count(instance, attribute, value)
-
-
-def check_amount(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    """Accepts a finite number above 0, or None."""
-    if value is not None and (type(value) not in {int, float} or not 0 < value < math.inf):
-        raise refuse_setting(attribute.name, value, "a finite number above 0, or None")
-
-
-def _switch(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    if type(value) is not bool:
-        raise refuse_setting(attribute.name, value, "True or False")
-
-
-def _error_or_fresh(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    if value not in {"error", "fresh"}:
-        raise refuse_setting(attribute.name, value, "'error' or 'fresh'")
 
 
 @define
@@ -96,5 +60,5 @@ class ResumeSettings:
     Spec: TR-SET-001, TR-REST-012, TR-RES-017.
     """
 
-    require_exact: bool = field(default=False, validator=_switch)
-    on_unusable_checkpoint: OnUnusable = field(default="error", validator=_error_or_fresh)
+    require_exact: bool = field(default=False, validator=check_switch)
+    on_unusable_checkpoint: OnUnusable = field(default="error", validator=one_of("error", "fresh"))

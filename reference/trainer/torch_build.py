@@ -12,7 +12,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import refuse_setting
-from tenuto.reference.trainer.settings import check_amount, check_count, check_count_or_none
+from tenuto.reference.ranges import check_amount, check_count, check_count_or_none
 from tenuto.reference.trainer.torch_checks import check_model
 from tenuto.reference.trainer.torch_iterable import make_loader
 from tenuto.reference.trainer.torch_schedulers import Interval, Schedule, Schedulers

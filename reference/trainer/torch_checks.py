@@ -50,7 +50,7 @@ def _check_extra(model: nn.Module, name: str, value: object) -> None:
     if type(module).set_extra_state is nn.Module.set_extra_state:
         raise _unsupported(f"model {name}: {type(module).__name__} has no set_extra_state; expected one, to restore it")
     try:
-        TreeMaker(copy=False).tree(value, f"model {name}")
+        TreeMaker().tree(value, f"model {name}")
     except CheckpointError as error:
         raise _unsupported(str(error)) from error
 

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree, refuse
+from tenuto.reference.trainer.torch_buffers import Buffers
 
 __all__ = ["TreeMaker", "like", "to_torch"]
 
@@ -49,13 +50,13 @@ class TreeMaker:
     """Makes the trees of one capture; tensors that share storage become one tensor.
 
     Args:
-        copy: Whether to copy tensor data instead of viewing live memory.
+        buffers: Where tensor data is copied to; without them live memory is viewed.
 
     Spec: CKPT-VAL-008, TR-STATE-005.
     """
 
-    def __init__(self, *, copy: bool) -> None:
-        self._copy = copy
+    def __init__(self, buffers: Buffers | None = None) -> None:
+        self._buffers = buffers
         self._shared: dict[tuple[Any, ...], Tensor] = {}
         self._kept: list[torch.Tensor] = []  # a storage address is an identity only while its tensor lives
 
@@ -121,9 +122,10 @@ class TreeMaker:
     def _data(self, tensor: torch.Tensor) -> memoryview:
         if not tensor.numel():
             return memoryview(b"")
-        plain = tensor.detach().resolve_conj().resolve_neg().cpu().contiguous().reshape(-1)
-        array = (plain.clone() if self._copy else plain).view(torch.uint8).numpy()
-        return array.data
+        plain = tensor.detach().resolve_conj().resolve_neg()
+        if self._buffers is not None:
+            return self._buffers.copy(plain)
+        return plain.cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
 
 
 def to_torch(tensor: Tensor) -> torch.Tensor:

@@ -16,6 +16,7 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.events.contexts import Metric, Progress
 from tenuto.reference.trainer import torch_model
 from tenuto.reference.trainer.metrics import check_training_names
+from tenuto.reference.trainer.torch_buffers import Buffers
 from tenuto.reference.trainer.torch_data import mixed
 from tenuto.reference.trainer.torch_generators import Generators, fit_generators
 from tenuto.reference.trainer.torch_iterable import BatchLoader
@@ -77,6 +78,7 @@ class TorchWorkload:
         self._boundary: Generators | None = None
         self._boundary_loader: Any = None  # the state of the loader, as of the boundary too
         self._architecture = torch_model.describe(model)
+        self._buffers = Buffers()
 
     # -- what is saved about it ---------------------------------------------------------------------------------------
 
@@ -192,7 +194,7 @@ class TorchWorkload:
 
         Spec: TR-STATE-001, TR-STATE-005, TR-STATE-022.
         """
-        maker = TreeMaker(copy=copy)
+        maker = TreeMaker(self._buffers.begin() if copy else None)
         has_copies = at_boundary and self._boundary is not None
         generators = self._boundary if has_copies and self._boundary else Generators.copy()
         loader = self._boundary_loader if has_copies else self._train.state_dict()

@@ -104,8 +104,6 @@ class Story:
         if parent is None:
             training = fresh(settings, asked.max_epochs, asked.validate_every, scenario.metrics)
             return Trainer(training, callbacks, self.folder, is_resumed=False, max_steps=asked.max_steps)
-        if asked.require_exact and not parent.exact:
-            raise UnforeseenError("require_exact and an inexact file: with which code it is refused is not said")
         check_fits(parent, settings, asked)
         saved: Any = parent.document["callback_state"]
         for callback in callbacks:

@@ -107,12 +107,14 @@ def _collide(monitors: Sequence[Monitor]) -> bool:
     Spec: CPC-SET-004.
     """
     stems = [escaped(one.monitor).lower() for one in monitors]
-    for at, one in enumerate(monitors):
-        tail = r"(_epoch_\d{4,}(_step_\d{8,})?)?" if one.slots > 1 else ""
-        others = stems[:at] + stems[at + 1 :]
-        if any(re.fullmatch(re.escape(stems[at]) + tail, other, re.ASCII) for other in others):
-            return True
-    return False
+    if len(set(stems)) < len(stems):
+        return True
+    listed = {stem for stem, one in zip(stems, monitors, strict=True) if one.slots > 1}
+    return any(_ENTRY.sub("", stem) in listed for stem in stems if _ENTRY.search(stem))
+
+
+# What follows the name of a metric in the names of its entries, at the end of a name.
+_ENTRY = re.compile(r"_epoch_\d{4,}(_step_\d{8,})?\Z", re.ASCII)
 
 
 def _is_long(monitor: Monitor) -> bool:

@@ -146,12 +146,14 @@ def begin(folder: Folder, parent: File | None) -> Origin:
 
 
 def check_fits(parent: File, settings: Settings, asked: Asked) -> None:
-    """Refuses a state of other settings.
+    """Refuses a state of other settings, and one that is not exact where that is required.
 
-    Spec: RW-STATE-008, TR-REST-007, TR-REST-008, TR-RES-020.
+    Spec: RW-STATE-008, TR-REST-007, TR-REST-008, TR-REST-012, TR-RES-020.
     """
     metadata: Any = parent.document["metadata"]
     live = settings.values() | {"validate_every": asked.validate_every}
-    differ = sorted(f"metadata.config.{name}" for name, value in live.items() if metadata["config"][name] != value)
+    differ = [f"metadata.config.{name}" for name, value in live.items() if metadata["config"][name] != value]
+    if asked.require_exact and not parent.exact:
+        differ.append("metadata.exact")
     if differ:
-        raise Refusal("state_mismatch", "restore", tuple(differ))
+        raise Refusal("state_mismatch", "restore", tuple(sorted(differ)))

@@ -32,7 +32,7 @@ class CheckpointCallback:
         origin: which attempt it saves for.
         lists: the best list of each monitor.
         last_epoch, last_step: of the last saves by epochs and by steps.
-        saved: the progress of each state that is saved and counts for the final save.
+        saved: the progress of the last save, if it counts for the final save.
         failures: failed saves in a row.
         news: of manual saves, not told yet.
         validated: whether the epoch in progress had a validation.
@@ -45,7 +45,7 @@ class CheckpointCallback:
     lists: Lists = Factory(dict)
     last_epoch: int = 0
     last_step: int = 0
-    saved: set[Progress] = Factory(set)
+    saved: Progress | None = None
     failures: int = 0
     news: News = Factory(list)
     validated: bool = False
@@ -87,7 +87,7 @@ class CheckpointCallback:
         self.is_ready = True
         parent = self.origin.parent
         if parent is not None and not parent.is_emergency:
-            self.saved.add(parent.progress)
+            self.saved = parent.progress
 
     def _store(self, trainer: Trainer) -> Store:
         return Store(trainer.folder, self.settings, self.origin)
@@ -135,7 +135,7 @@ class CheckpointCallback:
 
         Spec: CPC-WHEN-004, CPC-WHEN-009, CPC-ERR-004.
         """
-        if self.settings.save_on_train_end and trainer.training.progress not in self.saved:
+        if self.settings.save_on_train_end and trainer.training.progress != self.saved:
             self._save(trainer, ("train_end",), None, is_final=True)
 
     def _emergency(self, trainer: Trainer) -> None:
@@ -201,7 +201,7 @@ class CheckpointCallback:
         store, file = self._store(trainer), self._file(trainer, reasons, exact=exact)
         names = store.names(file, update)
         deleted = store.save(file, names, update.left, self.lists)
-        self.saved.add(trainer.training.progress)
+        self.saved = trainer.training.progress if exact else None
         return self._news(names, reasons, deleted)
 
     def _file(self, trainer: Trainer, reasons: tuple[str, ...], *, exact: bool) -> File:

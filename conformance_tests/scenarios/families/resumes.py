@@ -63,6 +63,17 @@ def scripts() -> Iterator[Script]:
     yield from (_signalled(TRAININGS[0], hook, call) for hook, call in _signal_places())
 
 
+def whole(training: Training) -> Script:
+    """Returns a training that nothing interrupts: where all others are to end."""
+    return Script(
+        id=f"SC-WHOLE-{training.name}",
+        title=f"{training.name}: not interrupted",
+        req=("TR-REST-005",),
+        profile="resume",
+        attempts=(Act(scenario(EPOCHS, _callbacks(), workload=training.settings())),),
+    )
+
+
 def stopped(training: Training) -> Iterator[Script]:
     """Yields a training that is stopped at each place where it can be saved."""
     return (_stopped(training, hook, call) for hook, call in _places())
@@ -111,6 +122,11 @@ def _named(training: Training, name: str) -> Script:
         profile="resume",
         attempts=(Act(given), Act(given, name)),
     )
+
+
+def there_and_back(training: Training) -> Iterator[Script]:
+    """Yields a training that is interrupted at the end of each batch but the last, and one batch later once more."""
+    return (_twice(training, call, 1) for call in range(1, EPOCHS * BATCHES))
 
 
 def _twice(training: Training, first: int, second: int) -> Script:

@@ -130,6 +130,9 @@ def write_file(
 
 def write_bytes(doc: Document) raises TenutoError -> List[UInt8]:
     """The file of a document, in memory."""
-    var sink = Memory()
+    var size = 1 << 16
+    for i in range(len(doc.tensors)):
+        size += doc.tensors[i].nbytes()
+    var sink = Memory(size)
     _ = write_document(doc, sink)
     return sink^.take()

@@ -1,5 +1,5 @@
 """What is known of the checkpoints in a folder."""
-from .events.progress import Progress
+from .events.progress import Progress, RunIdentity
 
 
 struct Entry(Copyable):
@@ -52,3 +52,15 @@ struct Entry(Copyable):
         if self.attempt != other.attempt:
             return self.attempt < other.attempt
         return self.progress.is_before(other.progress)
+
+    def is_start_of(self, run: RunIdentity) -> Bool:
+        """Whether an attempt resumed from it, or it has the weights of that
+        state. Spec: TR-RES-008, CPC-NAME-012.
+        """
+        if self.is_full:
+            return Bool(run.parent) and self.checkpoint_id == run.parent.value()
+        var n = len(run.lineage)
+        return n > 0 and (
+            run.lineage[n - 1].attempt == self.attempt
+            and run.lineage[n - 1].progress.is_same(self.progress)
+        )

@@ -247,8 +247,9 @@ struct Memory(Movable, Sink):
 
     var bytes: List[UInt8]
 
-    def __init__(out self):
-        self.bytes = {}
+    def __init__(out self, capacity: Int = 0):
+        """`capacity` bytes can come before it grows."""
+        self.bytes = List[UInt8](capacity=capacity)
 
     def take(deinit self) -> List[UInt8]:
         """The bytes alone."""

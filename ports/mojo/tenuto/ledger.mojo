@@ -49,7 +49,9 @@ def checkpoint_names(folder: String) raises TenutoError -> List[String]:
                 found.append(name.copy())
             continue
         var inner = String(name, "/checkpoint.ckpt")
-        if is_epoch_name(inner) and is_file(String(folder, "/", inner)):
+        if not is_epoch_name(inner) or read_link(String(folder, "/", name)):
+            continue  # a linked folder leads out of this one
+        if is_file(String(folder, "/", inner)):
             found.append(inner^)
     sort_texts(found)
     return found^

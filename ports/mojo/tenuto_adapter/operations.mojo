@@ -6,8 +6,9 @@ from tenuto.errors import Phase, TenutoError
 from tenuto.encode import Plan
 from tenuto.entries import Entry
 from tenuto.fs import Fd, Memory, O_CREAT, O_WRONLY, map_file
-from tenuto.ledger import newest_first, read_ledger, run_ids
+from tenuto.ledger import read_ledger
 from tenuto.storage import NewFile
+from tenuto.trainer.resume import find_newest
 from tenuto_adapter.events import append_bool, append_texts
 from tenuto_adapter.json import Json, parse_json, quote
 from tenuto_adapter.scenario import read_scenario
@@ -275,14 +276,10 @@ def _describe(mut reply: Reply, entry: Entry):
 
 def _newest(folder: String, entries: List[Entry]) -> String:
     """A name of the checkpoint that `auto` takes; empty where it takes none."""
-    if len(run_ids(entries)) > 1:
-        return ""
-    for i in newest_first(entries):
-        if not entries[i].is_exact:
-            continue
-        try:
-            _ = read_file(String(folder, "/", entries[i].name))
-            return entries[i].name.copy()
-        except:
-            continue
+    try:
+        var found = find_newest(folder, entries)
+        if found:
+            return found.value().name.copy()
+    except:
+        pass  # of several runs
     return ""

@@ -5,6 +5,7 @@ Run in `ports/mojo`: `mojo run -I . tests/test_parts.mojo`.
 from std.testing import TestSuite, assert_equal, assert_true
 from tenuto import Kind, Value, Xxh64, xxh64
 from tenuto.bytes import is_utf8
+from tenuto.clock import TimeOfDay
 from tenuto.document import dtype_of, raw_bytes
 from tenuto.frame import segment_header
 from tenuto.msgpack import Encoder, read_header
@@ -133,6 +134,23 @@ def test_segment_alignment() raises:
         var n = len(segment_header(at, 1))
         assert_equal((at + n) % 64, 0)
         assert_true(n >= 5 and n < 5 + 64)
+
+
+def test_times() raises:
+    """Days to dates, leap years among them."""
+    var day = 86400
+    assert_equal(
+        TimeOfDay(seconds=0, millisecond=5).rfc3339(),
+        "1970-01-01T00:00:00.005Z",
+    )
+    assert_equal(
+        TimeOfDay(seconds=951782400 + day - 1, millisecond=0).compact(),
+        "20000229T235959Z",
+    )
+    assert_equal(
+        TimeOfDay(seconds=1709251200, millisecond=0).compact(),
+        "20240301T000000Z",
+    )
 
 
 def main() raises:

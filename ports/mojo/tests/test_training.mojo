@@ -11,6 +11,7 @@ from tenuto import (
     CheckpointCallback,
     CheckpointSettings,
     Context,
+    Document,
     ReferenceWorkload,
     Retention,
     TenutoError,
@@ -19,11 +20,13 @@ from tenuto import (
     Value,
     WorkloadSettings,
     write_bytes,
+    write_file,
 )
-from tenuto.clock import TimeOfDay, random_hex
+from tenuto.clock import random_hex
 from tenuto.fs import map_file
-from tenuto.ledger import checkpoint_names
+from tenuto.ledger import checkpoint_names, read_ledger
 from tenuto.storage import names_in
+from tenuto.trainer.resume import find_newest
 
 comptime KAT = "../../spec/v1/vectors/kat/"
 
@@ -276,20 +279,20 @@ def test_a_save_leaves_no_temporary_file() raises:
         assert_true(not name.startswith("."))
 
 
-def test_times() raises:
-    """Days to dates, leap years among them."""
-    var day = 86400
+def test_a_file_that_changed_since_it_was_listed_is_passed_over() raises:
+    """Spec: TR-RES-002, TR-RES-023."""
+    var settings = CheckpointSettings(new_folder())
+    settings.save_best = False
+    settings.latest = "none"
+    _ = fit(settings, 2, "never")
+    ref folder = settings.checkpoint_dir
+    var entries = read_ledger(folder)
     assert_equal(
-        TimeOfDay(seconds=0, millisecond=5).rfc3339(),
-        "1970-01-01T00:00:00.005Z",
+        find_newest(folder, entries).value().name, "checkpoint_epoch_0002.ckpt"
     )
+    write_file(Document(), String(folder, "/checkpoint_epoch_0002.ckpt"))
     assert_equal(
-        TimeOfDay(seconds=951782400 + day - 1, millisecond=0).compact(),
-        "20000229T235959Z",
-    )
-    assert_equal(
-        TimeOfDay(seconds=1709251200, millisecond=0).compact(),
-        "20240301T000000Z",
+        find_newest(folder, entries).value().name, "checkpoint_epoch_0001.ckpt"
     )
 
 

@@ -140,8 +140,14 @@ def relay(
     second: Annotated[
         Path, typer.Option("--to", help="The port.toml of the port that goes on from there.", show_default=False)
     ],
+    picture: Annotated[
+        Path | None, typer.Option(help="Where to draw the hand-overs, a PNG; needs matplotlib.", show_default=False)
+    ] = None,
 ) -> None:
-    """Let one port go on from the checkpoints of another, at each point of some trainings: the end has to be the same.
+    """Let two ports go on from the checkpoints of each other, at each point of some trainings: the end is the same.
+
+    Some trainings go there and back: the first port goes on from what the second has made of its own checkpoint.
+    Then the ports change places.
 
     Example:    tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml
 
@@ -151,7 +157,7 @@ def relay(
     """
     from tenuto.conformance_tests.relay import judge_relay  # noqa: PLC0415 - keeps the command line light
 
-    raise typer.Exit(judge_relay(first, second))
+    raise typer.Exit(judge_relay(first, second, picture))
 
 
 @app.command("new-port")

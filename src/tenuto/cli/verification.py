@@ -33,6 +33,12 @@ class _CountingStorage(PosixStorage):
         self._advance(len(data))
         return data
 
+    def read_into(self, file: int, offset: int, buffer: memoryview) -> int:
+        """Reads and tells."""
+        taken = super().read_into(file, offset, buffer)
+        self._advance(taken)
+        return taken
+
 
 def verify_file(path: Path, advance: Advance) -> dict[str, Any]:
     """Checks every byte of one file.

@@ -120,7 +120,7 @@ class _Watched:
 def _batch_leaves(batch: Any) -> dict[str, str]:  # noqa: ANN401 - whatever collation makes
     """Returns the texts of the values of a batch; a batch of another kind is one value."""
     try:
-        return dict(leaves_of(TreeMaker(copy=False).tree(batch, "batch"), "batch"))
+        return dict(leaves_of(TreeMaker().tree(batch, "batch"), "batch"))
     except (CheckpointError, TypeError):  # keys that cannot be sorted are a TypeError
         pass
     try:

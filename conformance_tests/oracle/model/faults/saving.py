@@ -19,7 +19,7 @@ from tenuto.conformance_tests.oracle.workload.faults.fault import Fault
 
 
 def _final_always(current: CheckpointCallback, trainer: Trainer) -> None:
-    current.saved.clear()
+    current.saved = None
     _final(current, trainer)
 
 
@@ -64,7 +64,7 @@ def _without_itself(current: CheckpointCallback, trainer: Trainer, reasons: tupl
 
 def _due_on_multiples(current: CheckpointCallback, trainer: Trainer) -> None:
     """Counts from the last save of any kind, not from the last by steps."""
-    current.last_step = max([current.last_step, *(one[2] for one in current.saved)])
+    current.last_step = max(current.last_step, current.saved[2] if current.saved else 0)
     _by_steps(current, trainer)
 
 

@@ -120,7 +120,8 @@ struct Repository(Movable):
     ) raises TenutoError:
         """Write the file of the weights alone. Spec: CPC-NAME-012."""
         var name = String(FINAL_WEIGHTS)
-        self._free(name, List[BestList](), progress, False)
+        var is_exact = weights.root.get("metadata").get("exact").bits != 0
+        self._free(name, List[BestList](), progress, is_exact)
         _ = self.store.save(name, weights)
         self._note(read_entry(self.settings.checkpoint_dir, name))
 
@@ -201,11 +202,8 @@ struct Repository(Movable):
             if there.run_id == self.run.run_id:
                 if there.attempt == self.run.attempt:
                     return
-                var is_parent = (
-                    Bool(self.run.parent)
-                    and there.checkpoint_id == self.run.parent.value()
-                )
-                if is_parent and is_exact and there.progress.is_same(progress):
+                var is_same = there.progress.is_same(progress)
+                if is_exact and is_same and there.is_start_of(self.run):
                     return
                 label = String("attempt", there.attempt)
         var stem = String(stem_of(name), "_", label)

@@ -28,7 +28,8 @@ struct Saver(Movable):
     var news: News
     var _repository: Optional[Repository]
     var _failures: Int  # in a row
-    var _saved_at: Optional[Progress]
+    var _saved_at: Optional[Progress]  # of the last save, if it was exact
+    var _has_saved: Bool
     var _saved_seconds: Float64
     var _warned: List[String]
     var _files: Value  # monitor -> name, of those without overwriting
@@ -43,6 +44,7 @@ struct Saver(Movable):
         self._repository = None
         self._failures = 0
         self._saved_at = None
+        self._has_saved = False
         self._saved_seconds = 0.0
         self._warned = []
         self._files = Value.map()
@@ -59,7 +61,7 @@ struct Saver(Movable):
         self._repository = Repository(self.settings, context.run)
         if not context.resumed:
             return
-        if self._repository.value().holds_parent():
+        if not self._has_saved and self._repository.value().holds_parent():
             self._saved_at = context.progress
         self._repository.value().repair(self.memory[].lists)
 
@@ -102,7 +104,7 @@ struct Saver(Movable):
     def finish(mut self, context: Context) raises TenutoError:
         """See to it that the last state is saved.
 
-        Spec: CPC-WHEN-004, CPC-ERR-004, CPC-NAME-012.
+        Spec: CPC-WHEN-004, CPC-WHEN-009, CPC-ERR-004, CPC-NAME-012.
         """
         self.news.tell(context)
         var is_saved = Bool(self._saved_at) and (
@@ -150,6 +152,7 @@ struct Saver(Movable):
         self.news = News()
         self._warned = []
         self._saved_at = None
+        self._has_saved = False
 
     def save_now(
         mut self, context: Context, metrics: Value
@@ -273,7 +276,10 @@ struct Saver(Movable):
         job.left = update.left.copy()
         var outcome = self._repository.value().write(job, self.memory[].lists)
         self._files = update.files.copy()
-        self._saved_at = context.progress
+        self._has_saved = True
+        self._saved_at = None
+        if is_exact:
+            self._saved_at = context.progress
         var path = outcome.saved.path.copy()
         self._note(outcome^)
         return path^

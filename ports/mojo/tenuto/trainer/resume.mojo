@@ -6,10 +6,17 @@ from ..document import Document
 from ..entries import Entry
 from ..errors import Phase, TenutoError
 from ..events.progress import Ancestor, RunIdentity
-from ..ledger import newest_first, read_ledger, run_ids
+from ..ledger import is_epoch_name, newest_first, read_ledger, run_ids
 from ..log import log
-from ..storage import is_folder, make_folder, has_name, move, sync_folder
-from ..storage import folder_of
+from ..storage import (
+    folder_of,
+    has_name,
+    is_folder,
+    make_folder,
+    move,
+    remove_folder,
+    sync_folder,
+)
 from .state import check_state, checkpoint_id, identity_of, progress_of
 
 
@@ -28,6 +35,21 @@ struct Start(Movable):
     def take_state(mut self) -> Document:
         """The state alone; there has to be one."""
         return self.state.take()
+
+
+struct Found(Movable):
+    """The checkpoint of a folder that a training goes on from."""
+
+    var name: String
+    var state: Document
+
+    def __init__(out self, var name: String, var state: Document):
+        self.name = name^
+        self.state = state^
+
+    def take_state(deinit self) -> Document:
+        """The state alone."""
+        return self.state^
 
 
 def new_run() -> RunIdentity:
@@ -84,24 +106,10 @@ def _newest(
     folder: Optional[String],
     allows_fresh: Bool,
 ) raises TenutoError -> Start:
-    var runs = run_ids(entries)
-    if len(runs) > 1:
-        raise _refuse(
-            "ambiguous_run",
-            Phase.CONFIG,
-            String(searched, ": runs ", ", ".join(runs), "; expected one"),
-        )
-    for entry in entries:
-        if entry.is_damaged():
-            _pass_over(entry.name, entry.damage)
-    for i in newest_first(entries):
-        if not entries[i].is_exact:
-            _pass_over(entries[i].name, "inexact_state")
-            continue
-        var path = String(searched, "/", entries[i].name)
-        var found = _usable(path, entries[i].name)
-        if found:
-            return _continue(path, found.take(), folder)
+    var found = find_newest(searched, entries)
+    if found:
+        var path = String(searched, "/", found.value().name)
+        return _continue(path, found.take().take_state(), folder)
     if allows_fresh:
         var start = Start(new_run())
         for entry in entries:
@@ -114,18 +122,41 @@ def _newest(
     )
 
 
+def find_newest(
+    folder: String, entries: List[Entry]
+) raises TenutoError -> Optional[Found]:
+    """The newest of the checkpoints of a folder that can be used, read whole;
+    each that is passed over is logged.
+
+    Errors: `ambiguous_run`. Spec: TR-RES-001, TR-RES-002, TR-RES-020.
+    """
+    var runs = run_ids(entries)
+    if len(runs) > 1:
+        raise _refuse(
+            "ambiguous_run",
+            Phase.CONFIG,
+            String(folder, ": runs ", ", ".join(runs), "; expected one"),
+        )
+    for entry in entries:
+        if entry.is_damaged():
+            _pass_over(entry.name, entry.damage)
+    for i in newest_first(entries):
+        ref name = entries[i].name
+        if not entries[i].is_exact:
+            _pass_over(name, "inexact_state")
+            continue
+        try:
+            var state = read_file(String(folder, "/", name)).take()
+            check_state(state.root)
+            return Found(name.copy(), state^)
+        except e:  # another one may have written it since it was listed
+            _pass_over(name, e.code)
+    return None
+
+
 def _pass_over(name: String, why: StringSpan):
     """Spec: TR-RES-002, STORE-RUN-005."""
     log(String("passing over ", name, ": ", why))
-
-
-def _usable(path: String, name: String) -> Optional[Document]:
-    """A candidate, read whole; what it is passed over for is logged."""
-    try:
-        return read_file(path).take()
-    except e:
-        _pass_over(name, e.code)
-        return None
 
 
 def _continue(
@@ -180,8 +211,11 @@ def move_aside(folder: String, names: List[String]) raises TenutoError:
             )
             to = String(folder, "/quarantine/", stem, "_", number, ".ckpt")
             number += 1
-        move(String(folder, "/", name), to)
+        var former = String(folder, "/", name)
+        move(former, to)
         sync_folder(folder_of(to))
+        if is_epoch_name(name):
+            remove_folder(folder_of(former))  # if it became empty
         log(String(name, ": moved to ", to))
     if len(names) > 0:
         sync_folder(folder)

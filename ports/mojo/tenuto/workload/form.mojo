@@ -2,7 +2,7 @@
 
 Spec: TR-REST-001, TR-REST-007, TR-REST-015.
 """
-from ..document import Document, dtype_of
+from ..document import Document, dtype_name, dtype_of
 from ..msgpack import Kind
 from ..tree import Value
 
@@ -91,16 +91,79 @@ struct Comparison(Movable):
         var i = m.find(key)
         if i < 0:
             return
-        var full = String(path, ".", key)
-        if m.items[i].kind != Kind.TENSOR:
-            self.note(full)
+        self._tensor(String(path, ".", key), doc, m.items[i], dtype, shape)
+
+    def _tensor(
+        mut self,
+        path: StringSpan,
+        doc: Document,
+        v: Value,
+        dtype: StringSpan,
+        shape: List[UInt64],
+    ):
+        if v.kind != Kind.TENSOR:
+            self.note(path)
             return
-        var number = Int(m.items[i].bits)
+        var number = Int(v.bits)
         ref t = doc.tensors[number]
         if (
             t.dtype != dtype_of(dtype.as_bytes())
             or t.shape != shape
             or number in self._met
         ):
-            self.note(full)
+            self.note(path)
         self._met.append(number)
+
+    def form(
+        mut self,
+        path: String,
+        live: Document,
+        v: Value,
+        doc: Document,
+        saved: Value,
+    ):
+        """A whole part of a state: the same keys, lengths and kinds as in a
+        live one, and tensors of the same dtypes and shapes; the values are
+        free.
+        """
+        if v.kind == Kind.TENSOR:
+            ref t = live.tensors[Int(v.bits)]
+            self._tensor(path, doc, saved, dtype_name(t.dtype), t.shape)
+        elif v.kind == Kind.MAP:
+            if self.names(path, saved, _keys(v)):
+                for i in range(0, len(v.items), 2):
+                    var name = v.items[i].as_text()
+                    var at = saved.find(name)
+                    if at >= 0:
+                        self.form(
+                            String(path, ".", name),
+                            live,
+                            v.items[i + 1],
+                            doc,
+                            saved.items[at],
+                        )
+        elif v.kind == Kind.ARRAY:
+            if saved.kind != v.kind or len(saved.items) != len(v.items):
+                self.note(path)
+                return
+            for i in range(len(v.items)):
+                self.form(
+                    String(path, "[", i, "]"),
+                    live,
+                    v.items[i],
+                    doc,
+                    saved.items[i],
+                )
+        elif not (saved.kind == v.kind or (_is_whole(v) and _is_whole(saved))):
+            self.note(path)
+
+
+def _keys(m: Value) -> List[String]:
+    var names = List[String]()
+    for i in range(0, len(m.items), 2):
+        names.append(m.items[i].as_text())
+    return names^
+
+
+def _is_whole(v: Value) -> Bool:
+    return v.kind == Kind.INT or v.kind == Kind.UINT
