@@ -102,9 +102,13 @@ class Disk:
     # -- contents -----------------------------------------------------------------------------------------------------
 
     def _write(self, operation):
+        self._allocate(operation)  # a hole, if the write begins past the end
         content = self._written[operation.inode]
-        content.extend(bytes(operation.offset - len(content)))  # a hole, if the write begins past the end
         content[operation.offset : operation.offset + len(operation.data)] = operation.data
+
+    def _allocate(self, operation):
+        content = self._written[operation.inode]
+        content.extend(bytes(max(0, operation.offset - len(content))))
 
     def _sync(self, operation):
         if operation.inode not in self._spoiled:

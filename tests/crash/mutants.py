@@ -68,8 +68,8 @@ MUTANTS = (
         "file is synced before it is written",
         "A",
         f"{STORE}_write",
-        "        write_pieces(self.ops, file, pieces)\n        self.ops.sync(file)\n",
-        "        self.ops.sync(file)\n        write_pieces(self.ops, file, pieces)\n",
+        "        fill(file)\n        self.ops.sync(file)\n",
+        "        self.ops.sync(file)\n        fill(file)\n",
     ),
     Mutant(
         "failed sync is tried again",
@@ -88,14 +88,15 @@ MUTANTS = (
     Mutant("cache is not dropped", "D", f"{STORE}_write", "self.ops.drop_cache(file)", "pass"),
     Mutant("file is not closed", "D", f"{STORE}_write", "self.ops.close(file)", "pass"),
     Mutant(
-        "short write is not continued", "D", f"{GATHER}_write_all", "while batch:\n", "if batch:\n", "symbolic links"
+        "short write is not continued", "D", f"{GATHER}write_all", "while batch:\n", "if batch:\n", "symbolic links"
     ),
     Mutant(
         "failed write is passed over",
         "D",
         "tenuto.reference.checkpoint.store:write_pieces",
-        "        _write_all(ops, file, batch)",
-        "        try:\n            _write_all(ops, file, batch)\n        except OSError:\n            pass",
+        "        write_all(lambda _, left: ops.write(file, left), batch)",
+        "        try:\n            write_all(lambda _, left: ops.write(file, left), batch)\n"
+        "        except OSError:\n            pass",
         "symbolic links",
     ),
     # -- its name
@@ -161,7 +162,7 @@ MUTANTS = (
     Mutant(
         "second name is not synced",
         "A",
-        f"{STORE}add_name",
+        f"{STORE}add_names",
         "self.ops.sync_folder(self.folder)",
         "pass",
         "latest alone",
@@ -169,7 +170,7 @@ MUTANTS = (
     Mutant(
         "copy is not read back",
         "D",
-        f"{STORE}add_name",
+        f"{STORE}_add_name",
         "files.verify_checkpoint(temporary, self.ops)",
         "pass",
         "copies, folders of epochs",
@@ -177,9 +178,10 @@ MUTANTS = (
     Mutant(
         "copy is linked before it is written",
         "A",
-        f"{STORE}add_name",
-        "            self._write(temporary, iter([self._contents(source)]))\n",
-        "            temporary = final + '.ckpt'\n            self._write(temporary, iter([self._contents(source)]))\n",
+        f"{STORE}_add_name",
+        "            self._write(temporary, self._copying(self._contents(source)))\n",
+        "            temporary = final + '.ckpt'\n"
+        "            self._write(temporary, self._copying(self._contents(source)))\n",
         "copies, folders of epochs",
     ),
     Mutant("file is set aside without a sync", "A", f"{STORE}rename", "self.ops.sync_folder(self.folder)", "pass"),

@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 
 from tenuto.reference.checkpoint import files, reader, storage
+from tenuto.reference.checkpoint.source import BufferSource
 
 _PRODUCT = "tenuto."
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -59,7 +60,7 @@ def remembering():
     def open_once(source):
         data = bytes(source.read(0, source.length)) if source.length else b""
         if data not in opened:
-            opened[data] = check(reader.BufferSource(memoryview(data)))
+            opened[data] = check(BufferSource(memoryview(data)))
         return evolve(opened[data], source=source)
 
     def encode_once(document):

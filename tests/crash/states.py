@@ -18,7 +18,7 @@ from crash.recorder import RecordingStorage
 from crash.recovery import BreachError, check_end, check_files, put_on_disk, recover
 from crash.seam import remembering, through, without_chance
 from crash.training import Attempt
-from crash.workloads import SETTINGS, Course, Given
+from crash.workloads import PARALLEL, SETTINGS, Course, Given
 
 MODELS = ("ordered", "weak")
 TWICE = 4  # of so many states one is recovered a second time, which has to change nothing
@@ -119,7 +119,7 @@ class Search:
         home = self.root / "course"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        course = Course(home, SETTINGS[settings])
+        course = Course(home, SETTINGS[settings], in_parallel=settings in PARALLEL)
         with course.going():
             start = course.run(verbs)
         disk = Disk()
