@@ -24,7 +24,7 @@ AT = r"(?:AT_FDCWD(?:<[^>]*>)?, )?"
 # How a call is written by `strace -y` -> what the recorder calls it, and which of its parts are paths.
 FORMS = (
     (rf"openat\({AT}{PATH}, (?=.*O_CREAT)(?=.*O_EXCL)(?=.*O_NOFOLLOW)[^,]*, \d+\) = ", "create"),
-    (rf"p?writev?\({FILE}, ", "write"),
+    (rf"p?writev?2?\({FILE}, ", "write"),
     (rf"fallocate\({FILE}, 0, 0, \d+\) = 0", "allocate"),
     (rf"fsync\({FILE}\) = 0", "sync"),
     (rf"rename\({PATH}, {PATH}\) = 0", "rename"),
