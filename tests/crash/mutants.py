@@ -35,6 +35,7 @@ class Mutant:
         old: Stands in the function once.
         new: Stands there instead.
         settings: Key of `SETTINGS` under which it is looked for.
+        last: The verb that meets the faults of lane D; each in turn if it is empty.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Mutant:
     old: str
     new: str
     settings: str = "links"
+    last: str = ""
 
     @contextmanager
     def present(self):
@@ -174,6 +176,7 @@ MUTANTS = (
         "files.verify_checkpoint(temporary, self.ops)",
         "pass",
         "copies, folders of epochs",
+        last="best",
     ),
     Mutant(
         "copy is linked before it is written",
@@ -216,15 +219,16 @@ MUTANTS = (
         "return ()",
     ),
     # -- what becomes of an error
-    Mutant("failed save is told to nobody", "D", f"{SAVER}_count_failure", "raise error", "pass"),
+    Mutant("failed save is told to nobody", "D", f"{SAVER}_count_failure", "raise error", "pass", last="async"),
     Mutant(
         "failed save in the background is lost",
         "D",
         f"{BACKGROUND}take",
         "return future.result()",
         "return None if future.exception() else future.result()",
+        last="async",
     ),
-    Mutant("thread is left", "D", f"{BACKGROUND}close", "self._thread.shutdown(wait=True)", "pass"),
+    Mutant("thread is left", "D", f"{BACKGROUND}close", "self._thread.shutdown(wait=True)", "pass", last="async"),
     Mutant(
         "failed emergency save is passed over",
         "D",
@@ -241,6 +245,7 @@ MUTANTS = (
         f"{RESUME}read_ledger",
         'raise refuse("io_error", message, phase="io") from error',
         "names = []",
+        last="resume",
     ),
     Mutant(
         "names decide which is newest",
@@ -264,8 +269,9 @@ MUTANTS = (
         f"{STORE}sweep",
         'raise write_refusal("listing", self.folder, error) from error',
         "raise",
+        last="resume",
     ),
-    Mutant("probe leaves its file", "D", f"{STORE}probe", "self.ops.unlink(temporary)", "pass"),
+    Mutant("probe leaves its file", "D", f"{STORE}probe", "self.ops.unlink(temporary)", "pass", last="resume"),
     # -- the seam itself
     Mutant("sync does nothing", "A'", f"{SYSTEM}sync", "os.fsync(file)", "pass"),
     Mutant("sync of a folder does nothing", "A'", f"{SYSTEM}sync_folder", "os.fsync(folder)", "pass"),

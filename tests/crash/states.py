@@ -157,7 +157,8 @@ class Search:
             else:
                 with without_chance(process=2):
                     twice = self._count % TWICE == 0
-                    recover(place / "run", SETTINGS[workload.settings], workload.given, newest, twice=twice)
+                    sure = not disk.given_up
+                    recover(place / "run", SETTINGS[workload.settings], workload.given, newest, twice=twice, sure=sure)
         except BreachError as breach:
             self.findings.breaches.append(f"{where}: {breach}")
 
@@ -166,7 +167,7 @@ class Search:
         storage = RecordingStorage(place, inodes=max(state.contents, default=0))
         with through(storage), without_chance(process=1):
             Attempt(place / "run", SETTINGS[workload.settings])
-        self._cut(Disk(state, disk.acknowledged), storage.log, evolve(workload, is_again=True))
+        self._cut(Disk(state, disk), storage.log, evolve(workload, is_again=True))
 
 
 def search(settings, sequences, double):

@@ -189,9 +189,10 @@ class Course:
     def _rewind(self, attempt):
         """Goes back to the oldest checkpoint: what comes now meets the files of what came before.
 
-        To name an older checkpoint is to give up what stands under `latest.ckpt` alone (CPC-NAME-006, CPC-NAME-010).
+        To name an older checkpoint is to give up what stands under `latest.ckpt` or a name of the best alone: these
+        are replaced (CPC-NAME-006, CPC-NAME-010).
         """
-        self.storage.note("give up", f"{self.folder.name}/latest.ckpt")
+        self.storage.note("give up")
         oldest = min((one for one in read_ledger(str(self.folder)).entries if one.is_full), key=_age, default=None)
         self._begin(self.folder / oldest.name if oldest else "auto")
 
