@@ -67,16 +67,19 @@ class Disk:
 
     Args:
         start: A state that is durable to begin with.
-        acknowledged: See below, of the time before.
+        earlier: Of the time before; its `acknowledged` and `given_up` hold on.
 
     Attributes:
         live: What the running system sees.
         acknowledged: The age and the inode of each checkpoint whose save has returned.
+        given_up: Inodes that need not survive any more.
         deleted: Paths of which the outside was told that they are deleted -> the inode that they led to.
     """
 
-    def __init__(self, start=None, acknowledged=()):
-        self.acknowledged, self.deleted, self._left = list(acknowledged), {}, {}
+    def __init__(self, start=None, earlier=None):
+        self.acknowledged = list(earlier.acknowledged) if earlier else []
+        self.given_up = set(earlier.given_up) if earlier else set()
+        self.deleted, self._left = {}, {}
         self.live = dict(start.names) if start else {}
         self._durable, self._settled = dict(self.live), dict(self.live)  # under the weak and the ordered model
         self._weak, self._ordered = [], []  # changes that are not durable
@@ -91,10 +94,11 @@ class Disk:
     def _acknowledge(self, operation):
         self.acknowledged.append((operation.other, self.live[operation.path]))
 
-    def _give_up(self, operation):
-        inode = self.live.get(operation.path)
-        if list(self.live.values()).count(inode) == 1:
-            self.acknowledged = [one for one in self.acknowledged if one[1] != inode]
+    def _give_up(self, _):
+        """Takes out of what has to survive whatever has no name but such as are replaced by whoever asks for them."""
+        kept = {one for path, one in self.live.items() if not os.path.basename(path).startswith(("latest.", "best_"))}
+        self.given_up |= {one for one in self.live.values() if isinstance(one, int)} - kept
+        self.acknowledged = [one for one in self.acknowledged if one[1] not in self.given_up]
 
     def _tell_deleted(self, operation):
         self.deleted[operation.path] = self._left[operation.path]
@@ -102,9 +106,13 @@ class Disk:
     # -- contents -----------------------------------------------------------------------------------------------------
 
     def _write(self, operation):
+        self._allocate(operation)  # a hole, if the write begins past the end
         content = self._written[operation.inode]
-        content.extend(bytes(operation.offset - len(content)))  # a hole, if the write begins past the end
         content[operation.offset : operation.offset + len(operation.data)] = operation.data
+
+    def _allocate(self, operation):
+        content = self._written[operation.inode]
+        content.extend(bytes(max(0, operation.offset - len(content))))
 
     def _sync(self, operation):
         if operation.inode not in self._spoiled:

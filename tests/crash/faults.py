@@ -19,7 +19,7 @@ from crash.recovery import BreachError, expect, put_on_disk, recover
 from crash.seam import remembering, without_chance
 from crash.states import quiet, scratch
 from crash.training import WEIGHT
-from crash.workloads import SETTINGS, VERBS, Course
+from crash.workloads import PARALLEL, SETTINGS, VERBS, Course
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.errors import CheckpointError
 
@@ -31,6 +31,8 @@ SHORT = "short"  # a write takes half of what it was given
 LIES = ("lying about the head", "lying about a tensor", "lying behind the cache")
 MODES = ("once", "heals", "for ever")
 TIMES = 3  # an operation that heals fails so often
+WRITES = {"write", "write_at"}
+HINTS = {"begin_sync"}  # they never fail
 SAVING = {"save", "async", "best", "retention", "emergency"}
 LOOSE = {"unlink", "remove_folder"}  # where these fail, a temporary file may have to wait for the next attempt
 
@@ -87,7 +89,7 @@ class FaultyStorage:
 
     def _strikes(self, name):
         fault, number = self.fault, len(self.met) - 1
-        if fault is None or number < fault.at:
+        if fault is None or number < fault.at or name in HINTS:
             return False
         if fault.mode == "once":
             return number == fault.at
@@ -96,16 +98,18 @@ class FaultyStorage:
             return is_same and (fault.mode == "for ever" or self._hits < TIMES)
         return fault.kind not in UNSUPPORTED or is_same
 
-    def _spoil(self, write, file, pieces):
+    def _spoil(self, write, file, *where):
         """Carries out a write in its own way; the caller is told that all is well."""
+        *offset, pieces = where
         data = b"".join(bytes(piece) for piece in pieces)
         if self.fault.kind == SHORT:
-            return write(file, [data[: max(1, len(data) // 2)]])
+            return write(file, *offset, [data[: max(1, len(data) // 2)]])
         at = len(data) // 3 if self.fault.kind == LIES[0] else max(0, data.find(WEIGHT * 3))
         if self.fault.kind == LIES[2]:
-            self._hidden.append((file, os.open(f"/proc/self/fd/{file}", os.O_RDWR), at))
-            return write(file, [data])
-        return write(file, [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]])
+            begin = offset[0] if offset else os.lseek(file, 0, os.SEEK_CUR)
+            self._hidden.append((file, os.open(f"/proc/self/fd/{file}", os.O_RDWR), begin + at))
+            return write(file, *offset, [data])
+        return write(file, *offset, [data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]])
 
     def reveal(self, file=None):
         """Shows what a device holds behind the cache: of one file, or of all."""
@@ -119,8 +123,10 @@ class FaultyStorage:
 def planned(names, *, verified):
     """Yields every fault for a verb whose operations have these names."""
     for at, name in enumerate(names):
+        if name in HINTS:
+            continue
         kinds = ERRORS + UNSUPPORTED * (name in LACKED)
-        kinds += (SHORT, *(LIES if verified else ())) if name == "write" else ()
+        kinds += (SHORT, *(LIES if verified else ())) if name in WRITES else ()
         for kind in kinds:
             for mode in MODES:
                 yield Fault(at, kind, mode)
@@ -137,7 +143,7 @@ class Trial:
     """
 
     def __init__(self, root, settings, verbs, fault):
-        self.root, self.settings, self.verbs, self.fault = root, SETTINGS[settings], verbs, fault
+        self.root, self.name, self.settings, self.verbs, self.fault = root, settings, SETTINGS[settings], verbs, fault
         self.storage = FaultyStorage()
 
     def run(self):
@@ -149,13 +155,17 @@ class Trial:
         home = self.root / "course"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        course, files = Course(home, self.settings, self.storage), len(os.listdir("/proc/self/fd"))
+        course, files = (
+            Course(home, self.settings, self.storage, in_parallel=self.name in PARALLEL),
+            len(os.listdir("/proc/self/fd")),
+        )
         with course.going():
             course.run(self.verbs[:-1])
-            before, attempt = len(self._told(course)), course.attempt
+            before, attempt = len(self._told(course)), course.attempt and course.attempt.run
             self.storage.arm(self.fault)
             error = self._last(course)
-            is_fresh = course.attempt not in (None, attempt) and course.attempt.start.state is None
+            began = course.attempt is not None and course.attempt.run != attempt
+            is_fresh = began and course.attempt.start.state is None
         self.storage.reveal()
         told = len(self._told(course)) - before
         self.names, self.storage.fault = list(self.storage.met), None

@@ -30,7 +30,9 @@ def hunt(mutant):
     with mutant.present():
         if mutant.lane == "A'":
             return by_trace(mutant)
-        return {"A": by_crashes, "D": by_faults}[mutant.lane](mutant.settings)
+        if mutant.lane == "A":
+            return by_crashes(mutant.settings)
+        return by_faults(mutant.settings, (mutant.last,) if mutant.last else LAST)
 
 
 def by_trace(mutant):
@@ -52,9 +54,9 @@ def by_crashes(settings):
     return None
 
 
-def by_faults(settings):
+def by_faults(settings, verbs_last=LAST):
     """Makes single operations fail. Goes through the faults one kind after another, so that no kind comes late."""
-    for last in LAST:
+    for last in verbs_last:
         verbs = ("best", last)
         try:
             planned = faults.cases(settings, verbs)

@@ -35,6 +35,7 @@ class Mutant:
         old: Stands in the function once.
         new: Stands there instead.
         settings: Key of `SETTINGS` under which it is looked for.
+        last: The verb that meets the faults of lane D; each in turn if it is empty.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Mutant:
     old: str
     new: str
     settings: str = "links"
+    last: str = ""
 
     @contextmanager
     def present(self):
@@ -68,8 +70,8 @@ MUTANTS = (
         "file is synced before it is written",
         "A",
         f"{STORE}_write",
-        "        write_pieces(self.ops, file, pieces)\n        self.ops.sync(file)\n",
-        "        self.ops.sync(file)\n        write_pieces(self.ops, file, pieces)\n",
+        "        fill(file)\n        self.ops.sync(file)\n",
+        "        self.ops.sync(file)\n        fill(file)\n",
     ),
     Mutant(
         "failed sync is tried again",
@@ -88,14 +90,15 @@ MUTANTS = (
     Mutant("cache is not dropped", "D", f"{STORE}_write", "self.ops.drop_cache(file)", "pass"),
     Mutant("file is not closed", "D", f"{STORE}_write", "self.ops.close(file)", "pass"),
     Mutant(
-        "short write is not continued", "D", f"{GATHER}_write_all", "while batch:\n", "if batch:\n", "symbolic links"
+        "short write is not continued", "D", f"{GATHER}write_all", "while batch:\n", "if batch:\n", "symbolic links"
     ),
     Mutant(
         "failed write is passed over",
         "D",
         "tenuto.reference.checkpoint.store:write_pieces",
-        "        _write_all(ops, file, batch)",
-        "        try:\n            _write_all(ops, file, batch)\n        except OSError:\n            pass",
+        "        write_all(lambda _, left: ops.write(file, left), batch)",
+        "        try:\n            write_all(lambda _, left: ops.write(file, left), batch)\n"
+        "        except OSError:\n            pass",
         "symbolic links",
     ),
     # -- its name
@@ -161,7 +164,7 @@ MUTANTS = (
     Mutant(
         "second name is not synced",
         "A",
-        f"{STORE}add_name",
+        f"{STORE}add_names",
         "self.ops.sync_folder(self.folder)",
         "pass",
         "latest alone",
@@ -169,17 +172,19 @@ MUTANTS = (
     Mutant(
         "copy is not read back",
         "D",
-        f"{STORE}add_name",
+        f"{STORE}_add_name",
         "files.verify_checkpoint(temporary, self.ops)",
         "pass",
         "copies, folders of epochs",
+        last="best",
     ),
     Mutant(
         "copy is linked before it is written",
         "A",
-        f"{STORE}add_name",
-        "            self._write(temporary, iter([self._contents(source)]))\n",
-        "            temporary = final + '.ckpt'\n            self._write(temporary, iter([self._contents(source)]))\n",
+        f"{STORE}_add_name",
+        "            self._write(temporary, self._copying(self._contents(source)))\n",
+        "            temporary = final + '.ckpt'\n"
+        "            self._write(temporary, self._copying(self._contents(source)))\n",
         "copies, folders of epochs",
     ),
     Mutant("file is set aside without a sync", "A", f"{STORE}rename", "self.ops.sync_folder(self.folder)", "pass"),
@@ -214,15 +219,16 @@ MUTANTS = (
         "return ()",
     ),
     # -- what becomes of an error
-    Mutant("failed save is told to nobody", "D", f"{SAVER}_count_failure", "raise error", "pass"),
+    Mutant("failed save is told to nobody", "D", f"{SAVER}_count_failure", "raise error", "pass", last="async"),
     Mutant(
         "failed save in the background is lost",
         "D",
         f"{BACKGROUND}take",
         "return future.result()",
         "return None if future.exception() else future.result()",
+        last="async",
     ),
-    Mutant("thread is left", "D", f"{BACKGROUND}close", "self._thread.shutdown(wait=True)", "pass"),
+    Mutant("thread is left", "D", f"{BACKGROUND}close", "self._thread.shutdown(wait=True)", "pass", last="async"),
     Mutant(
         "failed emergency save is passed over",
         "D",
@@ -239,6 +245,7 @@ MUTANTS = (
         f"{RESUME}read_ledger",
         'raise refuse("io_error", message, phase="io") from error',
         "names = []",
+        last="resume",
     ),
     Mutant(
         "names decide which is newest",
@@ -262,8 +269,9 @@ MUTANTS = (
         f"{STORE}sweep",
         'raise write_refusal("listing", self.folder, error) from error',
         "raise",
+        last="resume",
     ),
-    Mutant("probe leaves its file", "D", f"{STORE}probe", "self.ops.unlink(temporary)", "pass"),
+    Mutant("probe leaves its file", "D", f"{STORE}probe", "self.ops.unlink(temporary)", "pass", last="resume"),
     # -- the seam itself
     Mutant("sync does nothing", "A'", f"{SYSTEM}sync", "os.fsync(file)", "pass"),
     Mutant("sync of a folder does nothing", "A'", f"{SYSTEM}sync_folder", "os.fsync(folder)", "pass"),

@@ -17,12 +17,13 @@ class Operation:
     """One step that a disk sees, or a word of the process to the outside.
 
     Attributes:
-        name: `create`, `write`, `sync`, `sync failed`, `rename`, `link`, `symlink`, `unlink`, `mkdir`, `rmdir`,
+        name: `create`, `allocate`, `write`, `sync`, `sync failed`,
+            `rename`, `link`, `symlink`, `unlink`, `mkdir`, `rmdir`,
             `sync_folder`; or `acknowledge`, `tell ...` and `give up`.
         path: Relative to the root of the recording.
         other: The new name of a rename or a link, the target of a symbolic link, or the age of what is acknowledged.
         inode: Of the file that a handle leads to.
-        offset: Where a write begins.
+        offset: Where a write begins; how long an allocated file is.
         data: What it writes.
     """
 
@@ -75,11 +76,22 @@ class RecordingStorage(PosixStorage):
 
     def write(self, file, pieces):
         taken = self.beneath.write(file, pieces)
-        inode, position = self._files[file]
-        data = b"".join(bytes(piece) for piece in pieces)[:taken]
-        self.note("write", inode=inode, offset=position, data=data)
+        self._note_write(file, self._files[file][1], pieces, taken)
         self._files[file][1] += taken
         return taken
+
+    def write_at(self, file, offset, pieces):
+        taken = self.beneath.write_at(file, offset, pieces)
+        self._note_write(file, offset, pieces, taken)
+        return taken
+
+    def _note_write(self, file, offset, pieces, taken):
+        data = b"".join(bytes(piece) for piece in pieces)[:taken]
+        self.note("write", inode=self._files[file][0], offset=offset, data=data)
+
+    def allocate(self, file, size):
+        self.beneath.allocate(file, size)
+        self.note("allocate", inode=self._files[file][0], offset=size)
 
     def sync(self, file):
         inode = self._files[file][0]
@@ -132,6 +144,12 @@ class RecordingStorage(PosixStorage):
             self.note("mkdir", self._relative(path))
 
     # What only looks goes to the storage beneath, where faults are planted.
+
+    def begin_sync(self, file, offset, count):
+        self.beneath.begin_sync(file, offset, count)
+
+    def read_into(self, file, offset, buffer):
+        return self.beneath.read_into(file, offset, buffer)
 
     def drop_cache(self, file):
         self.beneath.drop_cache(file)

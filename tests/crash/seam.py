@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
+from attrs import evolve
 
-from tenuto.reference.checkpoint import reader, storage
+from tenuto.reference.checkpoint import files, reader, storage
+from tenuto.reference.checkpoint.source import BufferSource
 
 _PRODUCT = "tenuto."
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -48,34 +50,27 @@ def without_chance(process=0):
 
 @contextmanager
 def remembering():
-    """Reads equal heads once: most of the time of a search would go into parsing what is parsed already.
+    """Opens equal files once: most of the time of a search would go into checking what is checked already.
 
     Every byte is still read from the disk; what is remembered is what follows from the bytes alone.
     """
-    parse, encode, find = reader.parse_head, reader.encode_head, reader.tensors_of
-    parsed, encoded, found = {}, {}, {}
+    check, encode = files.open_checkpoint, reader.encode_head
+    opened, encoded = {}, {}
 
-    def parse_once(head):
-        key = bytes(head)
-        if key not in parsed:
-            parsed[key] = parse(head)
-        return parsed[key]
+    def open_once(source):
+        data = bytes(source.read(0, source.length)) if source.length else b""
+        if data not in opened:
+            opened[data] = check(BufferSource(memoryview(data)))
+        return evolve(opened[data], source=source)
 
     def encode_once(document):
-        return _once(encoded, document.head, lambda: encode(document))
-
-    def find_once(head):
-        return iter(_once(found, head, lambda: list(find(head))))
+        """Encodes a head once; it is kept beside the outcome, so that no other object takes its place."""
+        head = document.head
+        if id(head) not in encoded:
+            encoded[id(head)] = head, encode(document)
+        return encoded[id(head)][1]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reader, "parse_head", parse_once)
+        patch.setattr(files, "open_checkpoint", open_once)
         patch.setattr(reader, "encode_head", encode_once)
-        patch.setattr(reader, "tensors_of", find_once)
         yield
-
-
-def _once(known, head, follow):
-    """Returns what follows from a head; it is kept beside it, so that no other object takes its place."""
-    if id(head) not in known:
-        known[id(head)] = head, follow()
-    return known[id(head)][1]

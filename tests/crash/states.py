@@ -18,7 +18,7 @@ from crash.recorder import RecordingStorage
 from crash.recovery import BreachError, check_end, check_files, put_on_disk, recover
 from crash.seam import remembering, through, without_chance
 from crash.training import Attempt
-from crash.workloads import SETTINGS, Course, Given
+from crash.workloads import PARALLEL, SETTINGS, Course, Given
 
 MODELS = ("ordered", "weak")
 TWICE = 4  # of so many states one is recovered a second time, which has to change nothing
@@ -119,7 +119,7 @@ class Search:
         home = self.root / "course"
         shutil.rmtree(home, ignore_errors=True)
         home.mkdir()
-        course = Course(home, SETTINGS[settings])
+        course = Course(home, SETTINGS[settings], in_parallel=settings in PARALLEL)
         with course.going():
             start = course.run(verbs)
         disk = Disk()
@@ -157,7 +157,8 @@ class Search:
             else:
                 with without_chance(process=2):
                     twice = self._count % TWICE == 0
-                    recover(place / "run", SETTINGS[workload.settings], workload.given, newest, twice=twice)
+                    sure = not disk.given_up
+                    recover(place / "run", SETTINGS[workload.settings], workload.given, newest, twice=twice, sure=sure)
         except BreachError as breach:
             self.findings.breaches.append(f"{where}: {breach}")
 
@@ -166,7 +167,7 @@ class Search:
         storage = RecordingStorage(place, inodes=max(state.contents, default=0))
         with through(storage), without_chance(process=1):
             Attempt(place / "run", SETTINGS[workload.settings])
-        self._cut(Disk(state, disk.acknowledged), storage.log, evolve(workload, is_again=True))
+        self._cut(Disk(state, disk), storage.log, evolve(workload, is_again=True))
 
 
 def search(settings, sequences, double):

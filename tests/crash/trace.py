@@ -24,7 +24,8 @@ AT = r"(?:AT_FDCWD(?:<[^>]*>)?, )?"
 # How a call is written by `strace -y` -> what the recorder calls it, and which of its parts are paths.
 FORMS = (
     (rf"openat\({AT}{PATH}, (?=.*O_CREAT)(?=.*O_EXCL)(?=.*O_NOFOLLOW)[^,]*, \d+\) = ", "create"),
-    (rf"writev?\({FILE}, ", "write"),
+    (rf"p?writev?2?\({FILE}, ", "write"),
+    (rf"fallocate\({FILE}, 0, 0, \d+\) = 0", "allocate"),
     (rf"fsync\({FILE}\) = 0", "sync"),
     (rf"rename\({PATH}, {PATH}\) = 0", "rename"),
     (rf"link\({PATH}, {PATH}\) = 0", "link"),
@@ -61,7 +62,8 @@ def trace(root, settings, verbs, mutant="none"):
 
 def seen(text, root):
     """Yields the calls of a trace that concern what lies in a folder; one of no known form as it is."""
-    for line in _whole_lines(text):
+    for spaced in _whole_lines(text):
+        line = re.sub(r"\) +=", ") =", spaced)  # results are aligned
         if root not in line or READING.match(line) or " = -1 " in line:
             continue
         for form, name in FORMS:
@@ -97,7 +99,7 @@ def noted(log):
     for one in log:
         if one.name == "create":
             paths[one.inode] = one.path
-        if one.name in {"write", "sync"}:
+        if one.name in {"allocate", "write", "sync"}:
             yield one.name, paths[one.inode]
         elif one.name == "sync_folder":
             yield "sync", one.path
@@ -112,10 +114,10 @@ def noted(log):
 def main():
     """Does a workload and prints what was noted."""
     from crash.mutants import MUTANTS
-    from crash.workloads import SETTINGS, Course
+    from crash.workloads import PARALLEL, SETTINGS, Course
 
     root, chosen, settings, *verbs = sys.argv[1:]
-    course = Course(Path(root), SETTINGS[settings])
+    course = Course(Path(root), SETTINGS[settings], in_parallel=settings in PARALLEL)
     with ExitStack() as stack:
         for mutant in (one for one in MUTANTS if one.id == chosen):
             stack.enter_context(mutant.present())

@@ -5,12 +5,14 @@ from __future__ import annotations
 import itertools
 import os
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
 from crash.recorder import RecordingStorage
 from crash.seam import through, without_chance
 from crash.training import Attempt
+from tenuto.callbacks import repository
 from tenuto.callbacks.policies.retention import KeepBest
 from tenuto.reference.checkpoint.ledger import read_ledger
 from tenuto.reference.checkpoint.storage import PosixStorage
@@ -27,6 +29,7 @@ SETTINGS = {
     "symbolic links": {"latest": "symlink", "overwrite": False, "verify": "none"},
     "latest alone": {"retention": KeepBest(1)},
 }
+PARALLEL = {"latest alone"}  # where files are written as large ones are: at offsets, after room was made for them
 
 
 def sequences(longest):
@@ -98,16 +101,17 @@ class Course:
         root: An empty folder; the folder of the run is made in it.
         settings: Of the checkpoint callback.
         beneath: The storage that does the work; None for that of the system.
+        in_parallel: Whether files are written as large ones are.
 
     Attributes:
         storage: With the log of all operations.
         given: Every document that was given to be saved.
     """
 
-    def __init__(self, root, settings, beneath=None):
+    def __init__(self, root, settings, beneath=None, *, in_parallel=False):
         self.root, self.folder, self.settings = root, root / "run", settings
         self.storage, self.given = RecordingStorage(root, beneath), Given()
-        self.attempt = None
+        self.attempt, self._in_parallel = None, in_parallel
         self._epochs = 0
 
     @contextmanager
@@ -123,6 +127,8 @@ class Course:
 
         with through(self.storage), without_chance(), pytest.MonkeyPatch.context() as patch:
             patch.setattr(Store, "save", kept)
+            if self._in_parallel:
+                patch.setattr(repository, "Store", partial(Store, parallel_bytes=0))
             try:
                 yield self
             finally:
@@ -183,9 +189,10 @@ class Course:
     def _rewind(self, attempt):
         """Goes back to the oldest checkpoint: what comes now meets the files of what came before.
 
-        To name an older checkpoint is to give up what stands under `latest.ckpt` alone (CPC-NAME-006, CPC-NAME-010).
+        To name an older checkpoint is to give up what stands under `latest.ckpt` or a name of the best alone: these
+        are replaced (CPC-NAME-006, CPC-NAME-010).
         """
-        self.storage.note("give up", f"{self.folder.name}/latest.ckpt")
+        self.storage.note("give up")
         oldest = min((one for one in read_ledger(str(self.folder)).entries if one.is_full), key=_age, default=None)
         self._begin(self.folder / oldest.name if oldest else "auto")
 
