@@ -115,16 +115,16 @@ relay: $(INSTALLED) $(MOJO_PORT) ## let each port go on from the checkpoints of 
 	@$(BIN)/tenuto conformance relay --from ports/python/port.toml --to ports/mojo/port.toml --picture build/relay.png
 	@echo build/relay.png
 
-# Lightning and Ignite get an environment of their own, which sees all of the first one: that one stays as it is.
+# Lightning, Ignite and safetensors get an environment of their own, which sees all of the first one: that one stays as it is.
 $(PEERS_INSTALLED): pyproject.toml constraints.txt | $(INSTALLED)
-	@echo "Installing Lightning and Ignite into $(PEERS) (once; 45 MB)"
+	@echo "Installing Lightning, Ignite and safetensors into $(PEERS) (once; 45 MB)"
 	@$(BIN)/python -m venv $(PEERS)
 	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
 	    echo "import site; site.addsitedir('$$site')" > $$($(PEERS)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/first.pth
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@touch $@
 
-bench: $(PEERS_INSTALLED) ## measured ratios, all sides in one run, and the same resume by Lightning: build/bench.json, .png, benchmarks.md
+bench: $(PEERS_INSTALLED) ## measured ratios, all sides in one run, and the same resume by Lightning: build/bench.json, .png, growth.png, benchmarks.md
 	@$(PEERS)/bin/python -m benchmarks.run
 
 clean: ## remove what the targets made, but the environment

@@ -1,4 +1,4 @@
-"""Ratios of times: what a bar is and how two actions are compared.
+"""What a bar is, how two actions are compared, and how long one takes.
 
 Absolute times mean nothing on a shared machine; both sides run in turn, and each ratio is that of two neighbors.
 """
@@ -15,11 +15,19 @@ from typing import Final
 from attrs import frozen
 from rich.progress import track
 
-__all__ = ["Action", "Bar", "Clock", "Goal", "bar_of", "compare", "ratios"]
+__all__ = ["Action", "Bar", "Clock", "Goal", "Side", "bar_of", "compare", "durations", "ratios"]
 
 Action = Callable[[], object]
 Clock = Callable[[], float]
 _BASE: Final = ""
+
+
+@frozen
+class Side:
+    """An action, and what comes after it in each round, which is not timed."""
+
+    action: Action
+    after: Action = lambda: None
 
 
 @frozen
@@ -83,23 +91,40 @@ def ratios(what: str, base: Action, others: Mapping[str, Action], rounds: int, c
     Returns:
         For each of the others its ratio in each round.
     """
-    sides = {_BASE: base, **others}
-    for action in sides.values():
-        action()
+    taken = durations(what, {_BASE: Side(base), **{name: Side(one) for name, one in others.items()}}, rounds, clock)
+    base_taken = taken.pop(_BASE)
+    return {name: [one / other for one, other in zip(mine, base_taken, strict=True)] for name, mine in taken.items()}
+
+
+def durations(what: str, sides: Mapping[str, Side], rounds: int, clock: Clock) -> dict[str, list[float]]:
+    """Times all sides in turn, in an order of each round, after one warm-up of each.
+
+    Args:
+        what: Shown with the progress.
+        sides: By name.
+        rounds: At least 2.
+        clock: In seconds.
+
+    Returns:
+        For each side how long it took in each round, in seconds.
+    """
+    for side in sides.values():
+        _seconds(side, clock)
     gc.collect()
     gc.freeze()  # what one side has imported and keeps is not to be searched while another is timed
-    found: dict[str, list[float]] = {name: [] for name in others}
+    found: dict[str, list[float]] = {name: [] for name in sides}
     order, chance = list(sides), random.Random(0)  # noqa: S311 - no secret
     for _ in track(range(rounds), what, transient=True):
         chance.shuffle(order)
-        taken = {name: _seconds(sides[name], clock) for name in order}
-        for name in others:
-            found[name].append(taken[name] / taken[_BASE])
+        for name in order:
+            found[name].append(_seconds(sides[name], clock))
     gc.unfreeze()
     return found
 
 
-def _seconds(action: Action, clock: Clock) -> float:
+def _seconds(side: Side, clock: Clock) -> float:
     start = clock()
-    action()
-    return clock() - start
+    side.action()
+    taken = clock() - start
+    side.after()
+    return taken

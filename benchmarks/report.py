@@ -19,7 +19,7 @@ from benchmarks.resume_elsewhere import Resumed
 
 __all__ = ["bar_table", "machine", "write_json", "write_page", "write_picture"]
 
-_PACKAGES: Final = ("torch", "pytorch-ignite", "lightning")
+_PACKAGES: Final = ("torch", "pytorch-ignite", "lightning", "safetensors")
 _PAGE: Final = """\
 # Benchmarks
 
@@ -27,11 +27,12 @@ Written by `python -m benchmarks.run --page docs/benchmarks.md` from one run; do
 
 {date}, {machine}.
 
-## Ratios of times
+## Ratios and figures
 
 Both sides of a ratio run in turn, in one run; the median of the ratios is given, with the first and last quartile.
 At most the goal is right; a line without goal is there for comparison. The loops train the same small network on
 batches of 8, which is the worst case for what a loop adds, on one thread; their time is that of the processor, with set-up.
+What is divided by itself shows what the machine alone makes of two equal sides.
 {load}
 
 {bars}
@@ -66,7 +67,7 @@ def cells(bar: Bar) -> tuple[str, ...]:
     return bar.bar, value, spread, goal, holds, str(bar.n)
 
 
-_COLUMNS: Final = ("bar (ratio of times)", "median", "quartiles", "goal", "holds", "n")
+_COLUMNS: Final = ("bar", "median", "quartiles", "goal", "holds", "n")
 
 
 def bar_table(bars: Sequence[Bar]) -> Table:
@@ -97,7 +98,8 @@ def write_picture(bars: Sequence[Bar], path: Path) -> None:
         if bar.goal is not None:
             axes.plot(bar.goal, height, "|", color="tab:orange", markersize=18, markeredgewidth=3)
     axes.set_yticks(range(len(bars)), [bar.bar for bar in reversed(bars)])
-    axes.set_xlabel("ratio of times; black: quartiles; orange: goal")
+    axes.set_xscale("log")
+    axes.set_xlabel("black: quartiles; orange: goal")
     figure.savefig(path)
     plt.close(figure)
 

@@ -4,17 +4,22 @@ import json
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from benchmarks import files
+from benchmarks.figures import sparse_checkpoint
 from benchmarks.loops import BAREBONES, IGNITE, LIGHTNING
 from benchmarks.measure import Bar, Goal, bar_of
 from benchmarks.report import cells
 from benchmarks.run import GOALS
+from tenuto.reference.checkpoint import open_file, tensors_of, verify_checkpoint
 
 ROOT = Path(__file__).parents[1]
-PEERS = {IGNITE.bar, LIGHTNING.bar, BAREBONES.bar}  # not among the packages of development
+OTHERS = {goal.bar for goal in files.GOALS if "safetensors" in goal.bar}
+PEERS = {IGNITE.bar, LIGHTNING.bar, BAREBONES.bar} | OTHERS  # not among the packages of development
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +57,27 @@ def test_table_page_and_picture_show_every_bar_and_the_resume(quick):
         assert f"| {' | '.join(row)} |" in page
         assert row[1] in printed
     assert "| tenuto | equal | equal | 0 |" in page
-    assert (out / "bench.png").read_bytes().startswith(b"\x89PNG")
+    for picture in ("bench.png", "growth.png"):
+        assert (out / picture).read_bytes().startswith(b"\x89PNG")
+    grown = json.loads((out / "growth.json").read_text())
+    assert {(one["what"], one["who"]) for one in grown} >= {("bytes", "tenuto"), ("tensors", "torch.save")}
+    assert all(one["seconds"] > 0 for one in grown)
+
+
+@pytest.mark.req("CKPT-READ-004", "STORE-CLI-002")
+def test_a_file_of_8_gib_is_opened_and_listed_in_8_mib_of_memory_and_has_every_byte_of_a_good_one(tmp_path):
+    sparse_checkpoint(tmp_path / "small.ckpt", 100, 100 * 4096)
+    assert len(verify_checkpoint(tmp_path / "small.ckpt").rows) == 100
+    path = tmp_path / "large.ckpt"
+    sparse_checkpoint(path, 1000, 8 << 30)
+    assert path.stat().st_size > 8 << 30
+    tracemalloc.start()
+    with open_file(path) as opened:
+        names = [name for name, _ in tensors_of(opened.head)]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(set(names)) == 1000
+    assert peak <= 8 << 20
 
 
 @pytest.mark.parametrize(

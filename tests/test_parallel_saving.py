@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import threading
 import tracemalloc
@@ -100,12 +101,11 @@ def test_a_device_that_stores_another_byte_is_caught_in_any_part(tmp_path, docum
     for wanted in (0, 3, 6):
 
         class Lying(PosixStorage):
-            count = -1
+            numbers = itertools.count()  # what two threads take from it differs
 
             def write_at(self, file, offset, pieces, wanted=wanted):
-                self.count += 1
                 data = bytearray(b"".join(pieces))
-                data[len(data) // 2] ^= self.count == wanted
+                data[len(data) // 2] ^= next(self.numbers) == wanted
                 return super().write_at(file, offset, [bytes(data)])
 
         with pytest.raises(CheckpointError) as caught:

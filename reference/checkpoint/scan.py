@@ -6,6 +6,8 @@ allocates one small record a nesting level and one key set a map; what it lets p
 
 from __future__ import annotations
 
+import re
+
 from attrs import define, field, frozen
 
 from tenuto.reference.checkpoint.constants import DEPTH_LIMIT, NODE_LIMIT, TENSOR_EXT, TENSOR_LIMIT
@@ -15,6 +17,7 @@ __all__ = ["HeadScan", "scan_head"]
 
 _STR, _BIN, _EXT, _ARRAY, _MAP, _SCALAR = range(6)
 _BLOCK_BYTES = 1 << 16
+_ONE_BYTE = re.compile(rb"[\x00-\x7f\xc0\xc2\xc3\xe0-\xff]*+")  # small integers, nil, false, true
 _TIMESTAMP_EXT = 0xFF  # -1 as a byte
 
 # first byte -> (kind, bytes of the length field or -1, the length that the byte holds or the scalar's payload)
@@ -64,11 +67,11 @@ class HeadScan:
 
 @define
 class _Level:
-    """An open array or map: how many items are left, the keys seen if it is a map, and whether tensors may follow."""
+    """An open array or map: how many items are left, the keys seen if it is a map, and whether a run may follow."""
 
     left: int
     keys: set[bytes] | None = None
-    may_hold_tensors: bool = True
+    may_have_run: bool = True
 
 
 @define
@@ -143,12 +146,27 @@ class _Cursor:
             self.at += 1
         self.at += length
 
-    def tensors(self, level: _Level, keys: set[bytes]) -> None:
-        """Steps over pairs of a key and a tensor, of which most heads consist, and stops before anything else."""
+    def run(self, level: _Level) -> None:
+        """Steps over what heads are full of, in a map tensors and in an array values of one byte, up to anything else.
+
+        A map or an array without such a run at its start is not looked at again.
+        """
         before = level.left
-        while done := self._pairs(bytes(self.head[self.at : self.at + _BLOCK_BYTES]), level.left, keys):
-            level.left -= done
-        level.may_hold_tensors = level.left < before  # a map without a tensor at its start is not looked at again
+        if level.keys is None:
+            level.left -= self._bytes(level.left)
+        else:
+            while done := self._pairs(self._block(), level.left, level.keys):
+                level.left -= done
+        level.may_have_run = level.left < before
+
+    def _block(self) -> bytes:
+        return bytes(self.head[self.at : self.at + _BLOCK_BYTES])
+
+    def _bytes(self, most: int) -> int:
+        found = _ONE_BYTE.match(self.head[self.at : self.at + min(most, NODE_LIMIT - self.nodes)])
+        done = found.end() if found else 0
+        self.at, self.nodes = self.at + done, self.nodes + done
+        return done
 
     def _pairs(self, block: bytes, most: int, keys: set[bytes]) -> int:
         at, done = 0, 0
@@ -180,8 +198,8 @@ class _Cursor:
         stack = [_Level(1)]
         while stack:
             level = stack[-1]
-            if level.keys is not None and level.may_hold_tensors:
-                self.tensors(level, level.keys)
+            if level.may_have_run:
+                self.run(level)
             if level.left == 0:
                 stack.pop()
                 continue
