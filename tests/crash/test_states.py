@@ -15,7 +15,7 @@ from crash.recovery import BreachError, check_end, check_files
 from crash.states import Findings, search
 from crash.workloads import SETTINGS, VERBS, Given, sequences
 
-FLOOR = sized(2_000, 100_000)
+FLOOR = sized(5_000, 100_000)
 PROCESSES = sized(1, 2)
 DOUBLE = sized(40, 15)
 
