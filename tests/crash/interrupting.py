@@ -1,6 +1,5 @@
 """Interrupts at every step of the interpreter, memory that runs out at every allocation, and what is left of it."""
 
-import gc
 import os
 import signal
 import sys
@@ -77,7 +76,6 @@ class Leaks:
         self.count, self._before = 0, _handles()
 
     def mend(self):
-        gc.collect()
         for handle in _handles() - self._before:
             self.count += 1
             os.close(handle)

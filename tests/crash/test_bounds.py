@@ -11,7 +11,7 @@ import pytest
 from crash.decoding import code_of, opened, seeds
 from tenuto.conformance_tests.oracle import opcodes as op
 from tenuto.conformance_tests.oracle.frame import file, frame
-from tenuto.conformance_tests.oracle.tree import Pairs, Raw, filled, make
+from tenuto.conformance_tests.oracle.tree import Pairs, Raw, Tensor, filled, make
 from tenuto.reference.checkpoint.files import read_checkpoint
 
 MIB = 1 << 20
@@ -76,7 +76,7 @@ def limited(path, allowed):
 @pytest.mark.req("CKPT-LIM-003")
 def test_a_whole_load_fits_its_payload_and_a_tenth(tmp_path):
     size = 64 * MIB
-    (tmp_path / "a.ckpt").write_bytes(file(make(model_state=filled("uint8", size))))
+    (tmp_path / "a.ckpt").write_bytes(file(make(model_state=Tensor("uint8", (size,), bytes(size)))))
     assert limited(tmp_path / "a.ckpt", size * 11 // 10 + 32 * MIB) == (str(size), "")
 
 

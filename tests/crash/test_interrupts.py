@@ -88,7 +88,7 @@ def lacking(folder, act, step, writing):
     for count in (1, 8):
         found, breaches = endings(stage, act, attempts(range(1, ALLOCATIONS, step), count))
         ended, wrong = ended + found, wrong + breaches
-    beyond, _ = endings(stage, act, attempts(range(ALLOCATIONS, ALLOCATIONS + 200), 1))
+    beyond, _ = endings(stage, act, attempts(range(ALLOCATIONS, ALLOCATIONS + 100), 1))
     if beyond["MemoryError"]:
         wrong.append(f"{act}: more than {ALLOCATIONS} allocations: the test has to go on")
     os.write(writing, repr((dict(ended), wrong[:5])).encode())
@@ -105,11 +105,12 @@ def test_memory_that_runs_out_at_every_allocation(tmp_path, record_property):
         if child == 0:
             try:
                 os.close(reading)
-                lacking(tmp_path / act, act, sized(23, 1), writing)
+                lacking(tmp_path / act, act, sized(37, 1), writing)
             finally:
                 os._exit(0)
         os.close(writing)
-        told = os.fdopen(reading, "rb").read()
+        with os.fdopen(reading, "rb") as pipe:
+            told = pipe.read()
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         found, breaches = literal_eval(told.decode()) if told else ({}, [f"{act}: the process ended with {code}"])
         ended, wrong = ended + Counter(found), wrong + breaches
