@@ -43,6 +43,7 @@ class Fuzzer:
 
     Attributes:
         runs: How many inputs were read.
+        inputs: Hashes of them: a change may undo another.
         accepted: How many of them are good files.
         foreign: Inputs that ended in anything but a refusal, with what they ended in.
     """
@@ -50,7 +51,7 @@ class Fuzzer:
     def __init__(self, chance, *, fix_up):
         self.chance, self.fix_up = chance, fix_up
         self.runs = self.accepted = 0
-        self.foreign, self.seen, self.steps = [], set(), set()
+        self.foreign, self.seen, self.steps, self.inputs = [], set(), set(), set()
         self.corpus = [vector.data for vector in all_vectors() if len(vector.data) <= LARGEST]
         for data in self.corpus:
             self._trace(data)
@@ -63,6 +64,7 @@ class Fuzzer:
                 data = with_sizes(data)
             ending = self._ending(data)
             self.runs += 1
+            self.inputs.add(hash(data))
             if ending not in self.seen or self.chance.randrange(TRACE_ONE_IN) == 0:
                 self.seen.add(ending)
                 if self._trace(data):

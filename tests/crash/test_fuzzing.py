@@ -33,11 +33,10 @@ def test_only_refusals_come_out(fix_up, record_property):
             code for code, _ in endings
         }
         assert sum(fuzzer.accepted for fuzzer in fuzzers) > 0
-    total = sum(fuzzer.runs for fuzzer in fuzzers)
+    total, different = (sum(counts) for counts in zip(*((one.runs, len(one.inputs)) for one in fuzzers), strict=True))
     record_property("endings", len(endings))
-    conclude(
-        Lane(f"H fuzzing, {'digests right' if fix_up else 'raw'}", total, total, 0, len(foreign), runs), record_property
-    )
+    lane = f"H fuzzing, {'digests right' if fix_up else 'raw'}"
+    conclude(Lane(lane, total, different, 0, len(foreign), runs * 9 // 10), record_property)
 
 
 def test_the_fuzzer_finds_a_decoder_that_lets_an_error_through(monkeypatch):
