@@ -18,7 +18,7 @@ from tenuto.reference.checkpoint import Document, Store, Tree, encode, read_chec
 from tenuto.reference.trainer.torch_buffers import Buffers
 from tenuto.reference.trainer.torch_tree import TreeMaker
 
-__all__ = ["GOALS", "MEBIBYTE", "bench_files", "make_document", "raw_save"]
+__all__ = ["GOALS", "MEBIBYTE", "bench_files", "make_document", "make_state", "raw_save"]
 
 MEBIBYTE: Final = 1 << 20
 _SMALL_TENSORS: Final = 20_000
@@ -47,6 +47,11 @@ LOAD_VERIFIED: Final = Goal("load, verified / xxh64 of the bytes")
 IMPORT: Final = Goal("import tenuto / import torch", 0.1)
 _SAVES: Final = (CONTROL, SAVE, SAVE_AND_READ, SAFETENSORS, *OTHERS, WRITE, READ)
 GOALS: Final = (*_SAVES, SMALL, SMALL_TORCH, SNAPSHOT, SNAPSHOT_PEER, VERIFY, LOAD, LOAD_VERIFIED, IMPORT)
+
+
+def make_state(payload: int) -> peers.State:
+    """Returns 64 tensors of so many bytes together."""
+    return {f"layer{number}": torch.rand(payload // 64 // 4) for number in range(64)}
 
 
 def make_document(state: peers.State) -> Document:
@@ -177,8 +182,7 @@ def bench_loads(folder: Path, state: peers.State, rounds: int) -> list[Bar]:
 def bench_files(folder: str, rounds: int, payload: int) -> list[Bar]:
     """Measures in a folder, with tensors of so many bytes together."""
     place = Path(folder)
-    count = payload // 64 // 4
-    state = {f"layer{number}": torch.rand(count) for number in range(64)}
+    state = make_state(payload)
     small = min(_SMALL_TENSORS, payload // 256)
     return [
         *bench_saves(place, state, rounds),

@@ -17,7 +17,7 @@ from attrs import frozen
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.files import MEBIBYTE, make_document
+from benchmarks.files import MEBIBYTE, make_document, make_state
 from benchmarks.measure import Action, Bar, Goal, bar_of, ratios
 from tenuto.reference.checkpoint import encode, read_checkpoint, write_checkpoint
 
@@ -91,7 +91,7 @@ class Program:
 
 def measured(binary: Path, folder: str, rounds: int, payload: int) -> tuple[dict[str, list[float]], float]:
     """Returns the ratios of all four actions by their bars, and the seconds of a copy."""
-    document = make_document(payload)
+    document = make_document(make_state(payload))
     path = write_checkpoint(os.path.join(folder, "codec.ckpt"), document)
     source = np.fromfile(path, dtype=np.uint8)
     target = np.empty_like(source)

@@ -86,7 +86,10 @@ class RunFolder:
         Returns:
             Whether the state lies in the folder.
 
-        Spec: CPC-NAME-006.
+        Raises:
+            CheckpointError: What the system refused.
+
+        Spec: CPC-NAME-006, STORE-NAME-006.
         """
         fitting = [entry for entry in self.built_on() if fits(entry)]
         if any(entry.name == name for entry in fitting):
@@ -94,12 +97,15 @@ class RunFolder:
         sources = [entry for entry in fitting if entry.identity is not None]
         if not sources:
             return False
-        # An open window has the step of the epoch before it. A link to a periodic name does not move with the best.
-        source = min(sources, key=lambda entry: (entry.position, not naming.is_periodic(entry.name)))
         self.set_aside(name)
-        for error in self.add_names(source, {name: kind}).values():
-            raise error
-        return True
+        # An open window has the step of the epoch before it. A link to a periodic name does not move with the best.
+        for source in sorted(sources, key=lambda entry: (entry.position, not naming.is_periodic(entry.name))):
+            error = self.add_names(source, {name: kind}).get(name)
+            if error is None:
+                return True
+            if error.phase == "io":
+                raise error
+        return False  # copies are read back: all of these are damaged
 
     def free(self, name: str, progress: Progress, *, exact: bool) -> None:
         """Frees a name that is to be written, unless what has it is to be replaced.
