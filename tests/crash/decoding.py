@@ -7,8 +7,8 @@ import xxhash
 from tenuto.conformance_tests.oracle.families.toplevel import basics
 from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.tree import filled, make
-from tenuto.reference.checkpoint.constants import PHASE_OF
 from tenuto.reference.checkpoint import BufferSource, open_checkpoint
+from tenuto.reference.checkpoint.constants import PHASE_OF
 from tenuto.reference.errors import CheckpointError
 
 TRAILER_BYTES = 40
