@@ -17,7 +17,7 @@ from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.tree import Document, Tensor, Tree, without_origin
 from tenuto.conformance_tests.scenarios.events import Event
 from tenuto.conformance_tests.scenarios.origin import judge_origin
-from tenuto.conformance_tests.scenarios.witness import NoCheckpointError, read, read_unproven
+from tenuto.conformance_tests.scenarios.witness import NoCheckpointError, is_foretold, read, read_unproven
 
 FILE_LIMIT = 1 << 26
 
@@ -105,10 +105,9 @@ def judge_files(expected: Mapping[str, bytes], found: Contents, *, whole: bool) 
 
 
 def _judge_file(name: str, expected: bytes, actual: bytes, *, whole: bool) -> Judgement | None:
+    if is_foretold(expected, actual):
+        return judge_origin(name, read_unproven(actual)) if whole else None
     try:
-        document = read_unproven(actual)
-        if _is_foretold(expected, document, actual):
-            return judge_origin(name, document) if whole else None
         document = read(actual)
     except NoCheckpointError as error:
         return fail(f"{name}: {error}", "a checkpoint in canonical form (CKPT-CANON-001)", f"{len(actual)} bytes")
@@ -124,21 +123,6 @@ def _judge_file(name: str, expected: bytes, actual: bytes, *, whole: bool) -> Ju
     if found is None and whole:
         found = Difference("sharing of tensors (CKPT-VAL-008)", f"{len(expected)} bytes", f"{len(actual)} bytes")
     return None if found is None else fail(f"{name}: {found.path} differs", found.expected, found.actual)
-
-
-def _is_foretold(expected: bytes, document: Document, actual: bytes) -> bool:
-    """Whether a file is the foretold one with an origin of its own: to encode that once proves all of it.
-
-    Args:
-        expected: The canonical bytes with an empty origin.
-        document: What the file holds.
-        actual: Its bytes.
-    """
-    foretold, metadata = read_unproven(expected), document.get("metadata")
-    wanted = foretold["metadata"]
-    if not isinstance(metadata, dict) or not isinstance(wanted, dict) or "origin" not in metadata:
-        return False
-    return file(foretold | {"metadata": wanted | {"origin": metadata["origin"]}}) == actual
 
 
 def _decisions(document: Document) -> Document:

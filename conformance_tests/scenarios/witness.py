@@ -10,10 +10,12 @@ from collections.abc import Mapping
 import msgpack
 from attrs import define, field, frozen
 
-from tenuto.conformance_tests.oracle.frame import file
+from tenuto.conformance_tests.oracle.encoder import Encoder
+from tenuto.conformance_tests.oracle.frame import Frame, file
 from tenuto.conformance_tests.oracle.tree import Document, Tensor, Tree
 
 _FRAME_KEYS = ("segments", "segment_table", "trailer")
+_NO_ORIGIN = b"\xa6origin\x80"
 _WRONG = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError)
 
 
@@ -42,7 +44,10 @@ def read(data: bytes) -> Document:
     Spec: CKPT-CANON-001, CKPT-CANON-005.
     """
     document = read_unproven(data)
-    encoded = _encoded(document)
+    try:
+        encoded = file(document)
+    except _WRONG as error:
+        raise _refusal(error) from error
     if encoded != data:
         pairs = zip(encoded, data, strict=False)
         at = next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(encoded), len(data)))
@@ -51,7 +56,7 @@ def read(data: bytes) -> Document:
 
 
 def read_unproven(data: bytes) -> Document:
-    """Returns what bytes hold, be their form canonical or not: the caller compares them with what they are to be.
+    """Returns what bytes hold, be their form canonical or not: the caller knows that it is, or proves it.
 
     Raises:
         NoCheckpointError: They hold no document.
@@ -62,11 +67,30 @@ def read_unproven(data: bytes) -> Document:
         raise _refusal(error) from error
 
 
-def _encoded(document: Document) -> bytes:
+def is_foretold(expected: bytes, actual: bytes) -> bool:
+    """Returns whether a file is the foretold one with an origin of its own.
+
+    Where the place of the empty origin is plain, the origin of the file is put there, and all bytes are compared: that
+    proves the frame, every digest, the form of the head and all that it holds at once, without building a document.
+
+    Args:
+        expected: The canonical bytes with an empty origin.
+        actual: Those of the file.
+
+    Spec: CKPT-CANON-001, CKPT-CANON-006.
+    """
+    head_length = int.from_bytes(expected[-40:-32], "little")
+    before, place, after = expected[:head_length].partition(_NO_ORIGIN)
+    if not place or _NO_ORIGIN in after:
+        return False
     try:
-        return file(document)
-    except _WRONG as error:
-        raise _refusal(error) from error
+        origin = msgpack.unpackb(actual, ext_hook=_reference, strict_map_key=True)["metadata"]["origin"]
+        head = before + _NO_ORIGIN[:-1] + Encoder().value(origin) + after
+    except _WRONG:
+        return False
+    top = msgpack.unpackb(expected, ext_hook=_reference, strict_map_key=True)
+    rows = zip(top["segments"], top["segment_table"], strict=True)
+    return Frame(head, tuple(data[-row[1] :] for data, row in rows)).build() == actual
 
 
 def _refusal(error: Exception) -> NoCheckpointError:

@@ -102,7 +102,8 @@ def _newest(searched: str, ledger: Ledger, folder: str | None) -> Start:
     for entry in ledger.newest_first():
         state = _usable(searched, entry)
         if state is not None:
-            return _continue(os.path.join(searched, entry.name), state, folder)
+            # The heads of the folder need not be read again to know who this attempt is.
+            return _continue(os.path.join(searched, entry.name), state, folder, ledger if searched == folder else None)
     count = len(ledger.entries) + len(ledger.damaged)
     message = f"folder {searched}: none of {count} checkpoints can be used; expected one that passes every check"
     raise refuse("no_usable_checkpoint", message, phase="restore")
@@ -154,12 +155,12 @@ def _move_aside(folder: str, ledger: Ledger) -> None:
 
 def _from_file(path: str, folder: str | None) -> Start:
     is_bare = os.path.basename(path) == path and not os.path.exists(path)
-    return _continue(os.path.join(folder, path) if is_bare and folder else path, None, folder)
+    where = os.path.join(folder, path) if is_bare and folder else path
+    return _continue(where, _read(where), folder)
 
 
-def _continue(path: str, state: Document | None, folder: str | None) -> Start:
-    state = state or _read(path)
-    run = identity_after(state, folder)
+def _continue(path: str, state: Document, folder: str | None, ledger: Ledger | None = None) -> Start:
+    run = identity_after(state, folder, ledger)
     _log.info("Loading checkpoint from %s", path)
     return Start(run, state)
 
@@ -178,12 +179,13 @@ def _read(path: str) -> Document:
         raise CheckpointError(error.code, f"{error.message}; this is {foreign}", phase=error.phase) from error
 
 
-def identity_after(state: Document, folder: str | None) -> RunIdentity:
+def identity_after(state: Document, folder: str | None, ledger: Ledger | None = None) -> RunIdentity:
     """Returns the identity of an attempt that continues from a state.
 
     Args:
         state: A full checkpoint.
         folder: Where the attempt saves, if it does.
+        ledger: Of that folder, if it has just been read.
 
     Raises:
         ConfigError: `directory_in_use` if other runs have checkpoints there.
@@ -203,7 +205,7 @@ def identity_after(state: Document, folder: str | None) -> RunIdentity:
         raise RestoreError(
             "not_resumable", f"metadata.origin.run_id: {run_id!r}; expected 1 to 64 of A-Z a-z 0-9 . _ -"
         )
-    ledger = read_ledger(folder) if folder else Ledger((), ())
+    ledger = ledger or (read_ledger(folder) if folder else Ledger((), ()))
     others = [other for other in ledger.run_ids() if other != run_id]
     if others:
         message = f"folder {folder}: holds checkpoints of run {others[0]}; expected none but those of run {run_id}"
