@@ -73,6 +73,23 @@ def test_metrics_that_cannot_be_used_are_named_before_the_update(metrics, code, 
     assert trainer.workload._updater.has_begun is False
 
 
+@pytest.mark.req("CB-METRIC-002")
+@pytest.mark.parametrize(
+    "later", [{"loss_step": 1.0}, {"extra": 1.0, "extra_step": 1.0}, {"nested": {"step": 1.0}, "nested.step": 2.0}]
+)
+def test_metrics_of_a_later_batch_are_looked_at_as_those_of_the_first_one(later):
+    seen = []
+
+    def step(model, batch):
+        seen.append(batch)
+        loss = model(batch[0]).sum()
+        return {"loss": loss} if len(seen) < 3 else {"loss": loss, **later}
+
+    with pytest.raises(TenutoError) as caught:
+        make(step=step).fit()
+    assert (caught.value.code, len(seen)) == ("duplicate_metric", 3)
+
+
 class Named(Dataset):
     def __len__(self):
         return 5

@@ -34,6 +34,8 @@ def flat_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
     Spec: CB-METRIC-001, CB-METRIC-002, CB-METRIC-011, CB-METRIC-012.
     """
+    if all(type(name) is str and name and not isinstance(value, Mapping) for name, value in metrics.items()):
+        return dict(metrics)  # flat already, as nearly always: a batch should not wait for more
     flat: dict[str, Any] = {}
     for name, value in _walk(metrics, ""):
         if name in flat:
@@ -105,7 +107,8 @@ class MetricBook:
         Raises:
             TenutoError: `duplicate_metric`, phase `train`.
         """
-        check_training_names(metrics.keys() | self._sums.keys())
+        if not metrics.keys() <= self._sums.keys():  # those have been checked together
+            check_training_names(metrics.keys() | self._sums.keys())
         self.record(metrics, step, prefix="train_", suffix=_STEP)
         for name, value in metrics.items():
             total, count = self._sums.get(name, (0.0, 0))

@@ -75,6 +75,7 @@ class TorchWorkload:
         self._position = 0  # batches of the epoch that were loaded
         self._touched = False
         self._may_have_drawn = False
+        self._names: AbstractSet[str] = frozenset()  # of metrics that were found good
         self._boundary: Generators | None = None
         self._boundary_loader: Any = None  # the state of the loader, as of the boundary too
         self._architecture = torch_model.describe(model)
@@ -121,7 +122,9 @@ class TorchWorkload:
         def evaluate() -> Mapping[str, Any]:
             with self._autocast():
                 metrics = flat_values(self._step(self._model, batch))
-            check_training_names(metrics)
+            if metrics.keys() != self._names:
+                check_training_names(metrics)
+                self._names = frozenset(metrics)
             return metrics
 
         metrics = self._updater.train(evaluate, position=self._position, is_last=self._train.is_last)
