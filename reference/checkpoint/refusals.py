@@ -19,6 +19,12 @@ _CODES = {
     errno.EROFS: "not_writable",
     errno.ENOTDIR: "not_a_folder",
 }
+_EXPECTED = {
+    "disk_full": "room for another checkpoint; what was saved before is untouched",
+    "not_writable": "a folder that takes new files",
+    "not_a_folder": "a folder",
+    "io_error": "it to succeed",
+}
 
 
 def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
@@ -27,7 +33,7 @@ def write_refusal(what: str, path: str, error: OSError) -> CheckpointError:
     Spec: STORE-SAVE-010.
     """
     code = _CODES.get(error.errno or 0, "io_error")
-    return refuse(code, f"{what} {path}: {error.strerror or error}; expected it to succeed", phase="io")
+    return refuse(code, f"{what} {path}: {error.strerror or error}; expected {_EXPECTED[code]}", phase="io")
 
 
 @contextmanager
