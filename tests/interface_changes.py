@@ -152,7 +152,7 @@ CHANGES = {
         ("code", "TR-RES-002", 'RestoreError("inexact_state" => RestoreError("not_resumable"'),
         ("code", "ERR-CODE-001", 'RestoreError("inexact_state" => RestoreError("half_state"'),
     ],
-    "reference/checkpoint/store.py": [
+    "reference/checkpoint/refusals.py": [
         ("code", "STORE-SAVE-010", '    errno.ENOTDIR: "not_a_folder",\n => '),
     ],
 }
