@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 from attrs import frozen
-from numpy.typing import NDArray
 
 from tenuto.reference.checkpoint.tree import Tree
 
@@ -28,7 +27,7 @@ class Generators:
     """
 
     python_state: tuple[Any, ...]
-    numpy_state: tuple[str, NDArray[np.uint32], int, int, float]
+    numpy_state: dict[str, Any]
     torch_state: torch.Tensor
     cuda_states: tuple[torch.Tensor, ...]
 
@@ -36,7 +35,7 @@ class Generators:
     def copy(cls) -> Generators:
         """Copies the states as they are now. Takes tens of microseconds."""
         cuda = tuple(torch.cuda.get_rng_state_all()) if torch.cuda.is_initialized() else ()  # type: ignore[no-untyped-call]
-        numpy_state: Any = np.random.get_state()  # as a tuple: as a map it costs as much again
+        numpy_state: Any = np.random.get_state(legacy=False)
         return cls(random.getstate(), numpy_state, torch.get_rng_state(), cuda)
 
     @classmethod
@@ -47,7 +46,7 @@ class Generators:
             seed: In [0, 2^64).
             devices: How many CUDA devices there are.
         """
-        numpy_state: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state()
+        numpy_state: Any = np.random.RandomState(seed & 0xFFFFFFFF).get_state(legacy=False)
         kinds = ("cpu", *(f"cuda:{index}" for index in range(devices)))
         own = [torch.Generator(device=kind).manual_seed((seed + at) % 2**63) for at, kind in enumerate(kinds)]
         states = [generator.get_state() for generator in own]
@@ -64,15 +63,15 @@ class Generators:
     def to_tree(self) -> dict[str, Tree]:
         """Returns the states as `rng_state`; wide integers are little-endian bytes."""
         version, words, gauss = self.python_state
-        name, key, pos, has_gauss, gauss_next = self.numpy_state
+        inner = self.numpy_state["state"]
         return {
             "python": {"version": version, "words": np.array(words, "<u4").tobytes(), "gauss_next": gauss},
             "numpy": {
-                "bit_generator": name,
-                "key": key.astype("<u4").tobytes(),
-                "pos": int(pos),
-                "has_gauss": int(has_gauss),
-                "gauss": float(gauss_next),
+                "bit_generator": self.numpy_state["bit_generator"],
+                "key": inner["key"].astype("<u4").tobytes(),
+                "pos": int(inner["pos"]),
+                "has_gauss": int(self.numpy_state["has_gauss"]),
+                "gauss": float(self.numpy_state["gauss"]),
             },
             "torch": self.torch_state.numpy().tobytes(),
             "cuda": [state.numpy().tobytes() for state in self.cuda_states],
@@ -83,10 +82,15 @@ class Generators:
         """Reads what `to_tree` made."""
         python, numpy_tree = tree["python"], tree["numpy"]
         words = tuple(int(word) for word in np.frombuffer(python["words"], "<u4"))
-        key = np.frombuffer(numpy_tree["key"], "<u4").astype(np.uint32)
+        inner = {"key": np.frombuffer(numpy_tree["key"], "<u4").astype(np.uint32), "pos": numpy_tree["pos"]}
         return cls(
             (python["version"], words, python["gauss_next"]),
-            (numpy_tree["bit_generator"], key, *(numpy_tree[name] for name in ("pos", "has_gauss", "gauss"))),
+            {
+                "bit_generator": numpy_tree["bit_generator"],
+                "state": inner,
+                "has_gauss": numpy_tree["has_gauss"],
+                "gauss": numpy_tree["gauss"],
+            },
             _torch_state(tree["torch"]),
             tuple(_torch_state(state) for state in tree["cuda"]),
         )
@@ -112,10 +116,10 @@ def _faults(name: str, tree: dict[str, Any]) -> Iterator[str]:
         if name == "python":
             random.Random().setstate(made.python_state)  # noqa: S311 - nothing is drawn from it
         elif name == "numpy":
-            _, key, pos, *_ = made.numpy_state
+            inner = made.numpy_state["state"]
             np.random.RandomState().set_state(made.numpy_state)
-            if len(key) != _MT19937_WORDS or not 0 <= pos <= _MT19937_WORDS:  # numpy trusts it
-                yield f"{len(key)} words at {pos}; expected {_MT19937_WORDS}"
+            if len(inner["key"]) != _MT19937_WORDS or not 0 <= inner["pos"] <= _MT19937_WORDS:  # numpy trusts it
+                yield f"{len(inner['key'])} words at {inner['pos']}; expected {_MT19937_WORDS}"
         elif name == "torch":
             torch.Generator().set_state(made.torch_state)
         else:
