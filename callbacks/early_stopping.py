@@ -15,7 +15,7 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import RestoreError, refuse_setting
 from tenuto.reference.events.contexts import EpochEnd, TrainStart
 from tenuto.reference.events.listener import Phase
-from tenuto.reference.ranges import check_count
+from tenuto.reference.ranges import check_count, one_of
 
 __all__ = ["EarlyStopping"]
 
@@ -25,11 +25,6 @@ _log = logging.getLogger("tenuto")
 def _text(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - attrs' signature
     if not isinstance(value, str) or not value:
         raise refuse_setting(attribute.name.removeprefix("_"), value, "text that is not empty")
-
-
-def _mode(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
-    if value not in ("min", "max"):  # a tuple: a value that cannot be hashed is refused too
-        raise refuse_setting(attribute.name, value, "'min' or 'max'")
 
 
 def _amount(instance: object, attribute: Attribute[Any], value: Any) -> None:  # noqa: ANN401, ARG001 - as above
@@ -77,7 +72,7 @@ class EarlyStopping(BaseCallback):
     """
 
     monitor: str = field(default="val_loss", validator=_text)
-    mode: Mode = field(default="min", validator=_mode)
+    mode: Mode = field(default="min", validator=one_of("min", "max"))
     patience: int = field(default=3, validator=check_count)
     min_delta: float = field(default=0.0, validator=_amount)
     phase: Phase = field(default="observe", init=False)

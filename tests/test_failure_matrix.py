@@ -203,22 +203,21 @@ def test_an_exception_in_on_teardown_leaves_a_finished_run_finished(tmp_path, wh
 
 
 @pytest.mark.req("TR-FAIL-007", "TR-FAIL-001", "STORE-CLI-004", "TR-REST-005")
-def test_an_exception_inside_an_optimizer_step_leaves_a_state_that_auto_passes_over(tmp_path, whole):
-    ended = train(tmp_path, "run", hook="update")
+@pytest.mark.parametrize(
+    ("place", "said", "step", "exact"),
+    [
+        ("update", "in the update", FAILING_UPDATE, False),  # `auto` passes over it
+        ("forward", "in the forward pass", FAILING_FORWARD, True),  # nothing has changed yet
+    ],
+)
+def test_an_exception_inside_a_batch_ends_the_run_with_1_and_it_resumes_exactly(
+    tmp_path, whole, place, said, step, exact
+):
+    ended = train(tmp_path, "run", hook=place)
     assert ended.code == 1
-    assert "RuntimeError: in the update" in ended.errors
+    assert f"RuntimeError: {said}" in ended.errors
     assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
-    assert [step_of(path) for path in ended.emergencies] == [(FAILING_UPDATE, False)]
-    assert resume(tmp_path, "run", whole)
-
-
-@pytest.mark.req("TR-FAIL-007", "TR-FAIL-001", "STORE-CLI-004", "TR-REST-005")
-def test_an_exception_in_the_forward_pass_leaves_the_state_before_it(tmp_path, whole):
-    ended = train(tmp_path, "run", hook="forward")
-    assert ended.code == 1
-    assert "RuntimeError: in the forward pass" in ended.errors
-    assert ended.callers("on_exception") == ended.callers("on_teardown") == ORDER
-    assert [step_of(path)[0] for path in ended.emergencies] == [FAILING_FORWARD]
+    assert [step_of(path) for path in ended.emergencies] == [(step, exact)]
     assert resume(tmp_path, "run", whole)
 
 

@@ -151,7 +151,7 @@ class Encoder:
         """
         order = head_order(document) if keys is None else list(keys)
         parts = [header or self.map(len(order) + 3)]
-        parts += [self.text(utf8(key)) + self.value(document[key]) for key in order]
+        parts += [self._text(key) + self.value(document[key]) for key in order]
         return b"".join(parts) + segments_key
 
 

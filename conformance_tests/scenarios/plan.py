@@ -16,7 +16,7 @@ from tenuto.conformance_tests.scenarios.packed import Runs, carry_out_all
 from tenuto.conformance_tests.scenarios.script import Script, read_scripts
 from tenuto.conformance_tests.scenarios.stage import carry_out
 
-PACKED_WEIGHT = 32
+PACKED_WEIGHT = 32  # hundreds of runs: two such cases fill the share of a process
 
 
 def scripts(vectors: Path) -> Iterator[Script]:

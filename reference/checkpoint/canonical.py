@@ -29,12 +29,11 @@ from tenuto.reference.checkpoint.constants import (
     TENSOR_LIMIT,
     VERSION_MAX_BYTES,
 )
-from tenuto.reference.checkpoint.tree import Document, StoredTensor, Tensor, Tree, refuse
+from tenuto.reference.checkpoint.tree import TENSOR_KINDS, Document, StoredTensor, Tensor, Tree, refuse
 from tenuto.reference.errors import CheckpointError
 
 __all__ = ["encode_head", "major_version", "pack", "plain_scalar", "segment_count"]
 
-_TENSORS = (Tensor, StoredTensor)  # a tuple is examined faster than a union
 _VERSION = re.compile(rb"(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)")
 
 
@@ -180,7 +179,7 @@ class _Builder:
 
     def plain(self, value: Any, path: str, depth: int) -> Any:  # noqa: ANN401 - from any value to what msgpack packs
         self.count(1)
-        if isinstance(value, _TENSORS):
+        if isinstance(value, TENSOR_KINDS):
             return msgpack.ExtType(TENSOR_EXT, self._tensor(value, path))
         if value is None or isinstance(value, bytes):
             return value

@@ -13,7 +13,17 @@ from typing_extensions import Buffer
 from tenuto.reference.checkpoint.constants import DIMENSION_MAX, DTYPES, PHASE_OF
 from tenuto.reference.errors import CheckpointError
 
-__all__ = ["Document", "StoredTensor", "Tensor", "Tree", "byte_size", "map_tensors", "refuse", "tensors_of"]
+__all__ = [
+    "TENSOR_KINDS",
+    "Document",
+    "StoredTensor",
+    "Tensor",
+    "Tree",
+    "byte_size",
+    "map_tensors",
+    "refuse",
+    "tensors_of",
+]
 
 Tree: TypeAlias = "bool | int | float | str | bytes | list[Tree] | dict[str, Tree] | Tensor | StoredTensor | None"
 
@@ -96,7 +106,7 @@ class StoredTensor:
         return byte_size(self.dtype, self.shape)
 
 
-_TENSORS: Final = (Tensor, StoredTensor)  # a tuple is examined faster than a union
+TENSOR_KINDS: Final = (Tensor, StoredTensor)  # a tuple is examined faster than a union
 
 
 @frozen
@@ -114,7 +124,7 @@ class Document:
 
 def tensors_of(tree: Tree, path: str = "") -> Iterator[tuple[str, Tensor | StoredTensor]]:
     """Yields every tensor with its dotted path, depth first in the order of the tree."""
-    if isinstance(tree, _TENSORS):
+    if isinstance(tree, TENSOR_KINDS):
         yield path, tree
         return
     items: Iterable[tuple[str, Tree]] = ()
@@ -123,7 +133,7 @@ def tensors_of(tree: Tree, path: str = "") -> Iterator[tuple[str, Tensor | Store
     elif isinstance(tree, list):
         items = ((f"{path}[{index}]", value) for index, value in enumerate(tree))
     for place, value in items:
-        if isinstance(value, _TENSORS):  # most of them lie side by side: no generator for each
+        if isinstance(value, TENSOR_KINDS):  # most of them lie side by side: no generator for each
             yield place, value
         elif isinstance(value, Mapping | list):
             yield from tensors_of(value, place)

@@ -80,7 +80,7 @@ class Killed(BaseException):
     """The end of a process that has no time to clean up."""
 
 
-class Dying:
+class Halting:
     """The storage of the system, until a moment; from then on nothing happens any more."""
 
     def __init__(self, last_renames):
@@ -198,7 +198,7 @@ class Course:
 
     def _recovery(self, attempt):
         """A save that improves dies with its second name still temporary, and the next attempt puts it right."""
-        system, self.storage.beneath = self.storage.beneath, Dying(last_renames=2)
+        system, self.storage.beneath = self.storage.beneath, Halting(last_renames=2)
         try:
             with pytest.raises(Killed):
                 self._best(attempt)
