@@ -30,7 +30,7 @@ GOALS: Final = (
     Goal("Python: read and verify, cached / copy of the bytes"),
 )
 PORT: Final = Path(__file__).resolve().parent.parent / "ports/mojo"
-FLAGS: Final = ("-j", "1", "-I", ".", "--fp-mode", "contract=off")
+FLAGS: Final = ("-j", "1", "-I", ".", "--fp-mode", "contract=off", "--target-cpu", "x86-64-v2")  # as `make` builds it
 QUIET: Final = {"MODULAR_CRASH_REPORTING_ENABLED": "false", "MODULAR_TELEMETRY_ENABLED": "0"}
 
 

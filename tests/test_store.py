@@ -217,7 +217,7 @@ def test_an_interrupt_leaves_no_temporary_file(tmp_path, documents):
         store.save("a.ckpt", documents[0])
     write_checkpoint(tmp_path / "b.ckpt", documents[0])
     with pytest.raises(KeyboardInterrupt):
-        store.add_name("b.ckpt", "c.ckpt", kind="copy")
+        store.add_names("b.ckpt", {"c.ckpt": "copy"})
     assert os.listdir(tmp_path) == ["b.ckpt"]
 
 
@@ -283,7 +283,7 @@ def test_a_second_name_is_a_link_that_is_renamed_into_place(tmp_path, documents)
     store.save("a.ckpt", documents[0])
     store.save("latest.ckpt", documents[1])
     ops.calls.clear()
-    store.add_name("a.ckpt", "latest.ckpt")
+    assert store.add_names("a.ckpt", {"latest.ckpt": "link"}) == {}
     assert merged(ops.calls) == ["identity", "link", "rename", "sync_folder"]
     assert (tmp_path / "a.ckpt").stat().st_ino == (tmp_path / "latest.ckpt").stat().st_ino
     assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "latest.ckpt"]
@@ -309,9 +309,9 @@ def test_a_second_name_that_is_there_already_is_left(tmp_path, documents):
     ops = Recorder()
     store = Store(tmp_path, "r", ops=ops)
     store.save("a.ckpt", documents[0])
-    store.add_name("a.ckpt", "latest.ckpt")
+    assert store.add_names("a.ckpt", {"latest.ckpt": "link"}) == {}
     ops.calls.clear()
-    store.add_name("a.ckpt", "latest.ckpt")
+    assert store.add_names("a.ckpt", {"latest.ckpt": "link"}) == {}
     assert merged(ops.calls) == ["identity"]
     assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "latest.ckpt"]
 
@@ -323,7 +323,7 @@ def test_where_links_fail_a_second_name_is_a_copy(tmp_path, documents, number):
     store = Store(tmp_path, "r", ops=ops)
     store.save("a.ckpt", documents[0])
     ops.calls.clear()
-    store.add_name("a.ckpt", "latest.ckpt")
+    assert store.add_names("a.ckpt", {"latest.ckpt": "link"}) == {}
     order = merged(ops.calls)
     assert order.index("create") < order.index("sync") < order.index("rename") < order.index("sync_folder")
     assert (tmp_path / "a.ckpt").read_bytes() == (tmp_path / "latest.ckpt").read_bytes()
@@ -334,8 +334,7 @@ def test_where_links_fail_a_second_name_is_a_copy(tmp_path, documents, number):
 def test_the_other_kinds_of_second_name(tmp_path, documents):
     store = Store(tmp_path, "r")
     store.save("a.ckpt", documents[0])
-    store.add_name("a.ckpt", "s.ckpt", kind="symlink")
-    store.add_name("a.ckpt", "c.ckpt", kind="copy")
+    assert store.add_names("a.ckpt", {"s.ckpt": "symlink", "c.ckpt": "copy"}) == {}
     assert os.readlink(tmp_path / "s.ckpt") == "a.ckpt"
     assert (tmp_path / "c.ckpt").stat().st_nlink == 1
     assert ckpt_digest(tmp_path / "s.ckpt") == ckpt_digest(tmp_path / "c.ckpt") == digest(documents[0])
@@ -343,9 +342,8 @@ def test_the_other_kinds_of_second_name(tmp_path, documents):
 
 @pytest.mark.parametrize("kind", ["link", "symlink", "copy"])
 def test_a_second_name_for_nothing_is_an_error(tmp_path, kind):
-    with pytest.raises(CheckpointError) as caught:
-        Store(tmp_path, "r").add_name("missing.ckpt", "latest.ckpt", kind=kind)
-    assert caught.value.phase == "io"
+    failed = Store(tmp_path, "r").add_names("missing.ckpt", {"latest.ckpt": kind})
+    assert {name: error.phase for name, error in failed.items()} == {"latest.ckpt": "io"}
     assert os.listdir(tmp_path) == []
 
 
@@ -356,9 +354,8 @@ def test_a_second_name_that_fails_leaves_the_old_one(tmp_path, documents, operat
     write_checkpoint(tmp_path / "a.ckpt", documents[0])
     write_checkpoint(tmp_path / "latest.ckpt", documents[1])
     store = Store(tmp_path, "r", ops=Recorder(**{operation: (getattr(errno, name), 1)}))
-    with pytest.raises(CheckpointError) as caught:
-        store.add_name("a.ckpt", "latest.ckpt", kind="copy")
-    assert caught.value.code == ERRORS[name]
+    failed = store.add_names("a.ckpt", {"latest.ckpt": "copy"})
+    assert {made: error.code for made, error in failed.items()} == {"latest.ckpt": ERRORS[name]}
     assert ckpt_digest(tmp_path / "latest.ckpt") == digest(documents[1])
     assert sorted(os.listdir(tmp_path)) == ["a.ckpt", "latest.ckpt"]
 

@@ -101,17 +101,6 @@ class Store:
             self.ops.sync_folder(os.path.dirname(final))
         return final
 
-    def add_name(self, existing: str, name: str, *, kind: NameKind = "link") -> None:
-        """Gives a saved file one second name.
-
-        Raises:
-            CheckpointError: As for `save`.
-
-        Spec: STORE-NAME-001, STORE-NAME-002, STORE-NAME-006.
-        """
-        for error in self.add_names(existing, {name: kind}).values():
-            raise error
-
     def add_names(self, existing: str, kinds: Mapping[str, NameKind]) -> dict[str, CheckpointError]:
         """Gives a saved file second names, and syncs the folder once when all that can be made are made.
 
@@ -123,7 +112,7 @@ class Store:
         Returns:
             What kept a name from being made durably, with the codes of `save`; empty if all are.
 
-        Spec: STORE-NAME-001, STORE-NAME-002, CPC-ERR-007.
+        Spec: STORE-NAME-001, STORE-NAME-002, STORE-NAME-006, CPC-ERR-007.
         """
         failed: dict[str, CheckpointError] = {}
         made: list[str] = []

@@ -34,8 +34,8 @@ class Stage:
         self.folder, self.store, self.new = str(folder), Store(folder, "r"), document(9)
         self.acts = {
             "save": lambda: self.store.save("a.ckpt", self.new),
-            "link": lambda: self.store.add_name("b.ckpt", "latest.ckpt"),
-            "copy": lambda: self.store.add_name("b.ckpt", "latest.ckpt", kind="copy"),
+            "link": lambda: self.store.add_names("b.ckpt", {"latest.ckpt": "link"}),
+            "copy": lambda: self.store.add_names("b.ckpt", {"latest.ckpt": "copy"}),
             "delete": lambda: self.store.delete(["c.ckpt"]),
             "sweep": self.store.sweep,
             "encode": lambda: b"".join(bytes(piece) for piece in encode(self.new)),
