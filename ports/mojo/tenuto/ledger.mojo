@@ -37,7 +37,16 @@ def _is_here(folder: String, name: String) raises TenutoError -> Bool:
     var target = read_link(path)
     if not target:
         return True
-    return target.value().find("/") < 0 or is_epoch_name(target.value())
+    var to = target.value().copy()
+    if to.find("/") < 0:
+        return True
+    return is_epoch_name(to) and not _is_linked(folder, to)
+
+
+def _is_linked(folder: String, inner: StringSpan) raises TenutoError -> Bool:
+    """Whether the folder of an epoch is a link, which leads out of this one."""
+    var epoch = String(inner).removesuffix("/checkpoint.ckpt")
+    return Bool(read_link(String(folder, "/", epoch)))
 
 
 def checkpoint_names(folder: String) raises TenutoError -> List[String]:
@@ -49,8 +58,8 @@ def checkpoint_names(folder: String) raises TenutoError -> List[String]:
                 found.append(name.copy())
             continue
         var inner = String(name, "/checkpoint.ckpt")
-        if not is_epoch_name(inner) or read_link(String(folder, "/", name)):
-            continue  # a linked folder leads out of this one
+        if not is_epoch_name(inner) or _is_linked(folder, inner):
+            continue
         if is_file(String(folder, "/", inner)):
             found.append(inner^)
     sort_texts(found)
