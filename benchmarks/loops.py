@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, TensorDataset
 
 import tenuto
 from benchmarks.measure import Action, Bar, Goal, bar_of, compare, ratios
@@ -35,6 +35,7 @@ EMERGENCY: Final = Goal(f"tenuto ready for emergency saves / {_BY_HAND}")
 IGNITE: Final = Goal(f"Ignite / {_BY_HAND}")
 LIGHTNING: Final = Goal(f"Lightning / {_BY_HAND}")
 BAREBONES: Final = Goal(f"Lightning, barebones=True / {_BY_HAND}")
+SAME_ROWS: Final = Goal("tenuto without callbacks / hand-written loop, rows of a batch at once", 1.03)
 OWN_DATASET: Final = Goal(f"tenuto, dataset of one's own, seeded at each sample / {_BY_HAND}")
 GENERATORS: Final = Goal("copy of all generators / 60 us of spinning", 1.0)
 GOALS: Final = (
@@ -46,6 +47,7 @@ GOALS: Final = (
     IGNITE,
     LIGHTNING,
     BAREBONES,
+    SAME_ROWS,
     OWN_DATASET,
     GENERATORS,
 )
@@ -120,7 +122,16 @@ class Job:
 
     def by_hand(self, make: _Make = TensorDataset) -> float:
         """The loop that everybody writes, with the sum of the losses."""
-        model, optimizer, data = self._parts(make)
+        return self._train(*self._parts(make))
+
+    def by_hand_with_rows(self) -> float:
+        """The same, and a batch is taken from the tensors in one go, as this project's trainer does of itself."""
+        model, optimizer, data = self._parts()
+        batches = BatchSampler(data.sampler, BATCH_SIZE, drop_last=False)
+        return self._train(model, optimizer, DataLoader(data.dataset, sampler=batches, batch_size=None))
+
+    @staticmethod
+    def _train(model: nn.Module, optimizer: torch.optim.Optimizer, data: DataLoader[Any]) -> float:
         total = 0.0
         for inputs, targets in data:
             optimizer.zero_grad(set_to_none=True)
@@ -172,6 +183,8 @@ def bench_loops(rounds: int, steps: int) -> list[Bar]:
     sides = {goal.bar: side for goal, side in _sides(job).items()}
     found = ratios("loops of training", job.by_hand, sides, rounds, time.process_time)
     by_hand, own = partial(job.by_hand, make=Pairs), {OWN_DATASET.bar: partial(job.by_tenuto, make=Pairs)}
+    rows: dict[str, Action] = {SAME_ROWS.bar: job.by_tenuto}
+    found |= ratios(SAME_ROWS.bar, job.by_hand_with_rows, rows, rounds, time.process_time)
     found |= ratios(OWN_DATASET.bar, by_hand, own, rounds, time.process_time)
     bars = [bar_of(goal, found.get(goal.bar, [])) for goal in GOALS if goal is not GENERATORS]
     return [*bars, compare(GENERATORS, Generators.copy, lambda: _spin(60e-6), rounds * 4)]

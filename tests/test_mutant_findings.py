@@ -191,6 +191,21 @@ def test_metrics_whose_names_would_be_equal_are_refused():
 
 
 @pytest.mark.req("CB-METRIC-003")
+@pytest.mark.parametrize("looks", [True, False])
+def test_a_metric_that_later_batches_have_not_keeps_its_value_and_its_step(looks):
+    book = MetricBook()
+    for step, metrics in enumerate(({"a": 1.0}, {"b": 2.0}, {"b": 3.0}), start=1):
+        book.add_batch(metrics, step)
+        assert not looks or len(book.view) == min(step, 2)
+    assert dict(book.view) == {"train_a_step": contexts.Metric(1.0, 1), "train_b_step": contexts.Metric(3.0, 3)}
+    book.add_batch({"b": 4.0}, 4)
+    assert book.capture()[0]["train_b_step"] == {"value": 4.0, "step": 4}
+    book.add_batch({"b": 5.0}, 5)
+    book.restore({}, {})
+    assert dict(book.view) == {}
+
+
+@pytest.mark.req("CB-METRIC-003")
 def test_each_metric_has_the_step_at_which_it_was_measured():
     seen = []
     small(Recorder(on_batch_end=lambda context: seen.append(dict(context.metrics)))).fit()

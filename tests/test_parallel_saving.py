@@ -174,6 +174,17 @@ def test_one_thread_runs_the_tasks_in_their_order_on_the_thread_of_the_caller():
     assert seen == [(number, threading.get_ident()) for number in range(5)]
 
 
+def test_without_a_thread_to_be_had_the_caller_does_it_all(tmp_path, document):
+    before, seen = threading.stack_size(1 << 46), []  # for such a stack there is no room
+    try:
+        run_tasks([lambda number=number: seen.append((number, threading.get_ident())) for number in range(5)], 2)
+        Store(tmp_path, "r").save("a.ckpt", document)
+    finally:
+        threading.stack_size(before)
+    assert seen == [(number, threading.get_ident()) for number in range(5)]
+    assert same(tmp_path, "a.ckpt", document)
+
+
 def test_verify_reads_a_large_file_in_parallel_and_names_the_first_bad_segment(tmp_path, document):
     path = tmp_path / "a.ckpt"
     Store(tmp_path, "r").save("a.ckpt", document)

@@ -14,7 +14,7 @@ from test_torch_workload import make, refused
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 import tenuto
-from tenuto.reference.trainer.torch_data import EpochLoader
+from tenuto.reference.trainer.torch_data import EpochLoader, epoch_order
 
 ENDED_EARLY = """
 import os, signal, sys
@@ -99,6 +99,38 @@ def test_collation_draws_the_same_for_any_workers_and_any_start(dataset, workers
     tenuto.seed_all(2)
     assert batches(workers, 1, 1) == expected[1:]
     assert batches(workers, 2, 0) != expected
+
+
+def layout(batch):
+    return type(batch), [(one.dtype, one.shape, one.stride(), one.tolist()) for one in batch]
+
+
+KINDS = {
+    "tensors": (torch.rand(22, 3, 4), torch.arange(22), torch.arange(22) % 2 == 0, torch.rand(22).to(torch.bfloat16)),
+    "not contiguous": (torch.rand(22, 3, 4, 5).to(memory_format=torch.channels_last), torch.rand(3, 22).T),
+}
+
+
+@pytest.mark.req("TR-LOOP-002", "TR-LOOP-003")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_dataset_of_tensors_gives_the_batches_that_torch_gives(kind, workers):
+    dataset = TensorDataset(*KINDS[kind])
+    loader = EpochLoader(DataLoader(dataset, 6, shuffle=True, num_workers=workers), 5)
+    order = epoch_order(5, 1, 22)
+    expected = DataLoader(dataset, batch_sampler=[order[start : start + 6] for start in range(0, 22, 6)])
+    loader.open_epoch(1, 0)
+    assert [layout(batch) for batch in iter(loader.next_batch, None)] == [layout(batch) for batch in expected]
+    loader.close()
+
+
+def test_tensors_that_a_dataset_gets_between_epochs_are_seen():
+    dataset = TensorDataset(torch.zeros(4))
+    loader = EpochLoader(DataLoader(dataset, 4), 5)
+    for epoch in range(2):
+        loader.open_epoch(epoch, 0)
+        assert loader.next_batch()[0].tolist() == [float(epoch)] * 4
+        dataset.tensors = (torch.ones(4),)
 
 
 class Started(Points):

@@ -21,8 +21,8 @@ from tenuto.reference.checkpoint.tree import Tree
 from tenuto.reference.errors import RestoreError
 from tenuto.reference.trainer import torch_model, torch_optimizer
 from tenuto.reference.trainer.state import mismatch_error
-from tenuto.reference.trainer.torch_data import mixed
 from tenuto.reference.trainer.torch_generators import Generators, fit_generators
+from tenuto.reference.trainer.torch_samples import mixed
 from tenuto.reference.trainer.torch_tree import like
 
 __all__ = ["ResumedLoop", "load_checkpoint_into", "training_state"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
@@ -16,6 +17,8 @@ THREADS: Final = 2  # more bring a device nothing, and take cores from the train
 
 def run_tasks(tasks: Iterable[Callable[[], object]], threads: int) -> None:
     """Runs tasks until all are done or one has failed; no thread is left behind.
+
+    Where no thread can be started (a limit on processes, no room for its stack), the threads that there are do it all.
 
     Tasks start in their order, so the failure that is raised is that of the first task that fails, as if they had run
     one after the other.
@@ -30,9 +33,10 @@ def run_tasks(tasks: Iterable[Callable[[], object]], threads: int) -> None:
     work = _Work(iter(enumerate(tasks)))
     others: list[threading.Thread] = []
     try:
-        for _ in range(threads - 1):
-            others.append(threading.Thread(target=work.run, name="tenuto-worker"))
-            others[-1].start()
+        with suppress(RuntimeError):  # the system's way to say that there is none to be had
+            for _ in range(threads - 1):
+                others.append(threading.Thread(target=work.run, name="tenuto-worker"))
+                others[-1].start()
         work.run()
     except BaseException as error:  # noqa: BLE001 - an interrupt; what the others write to is still in use
         work.fail(-1, error)

@@ -168,12 +168,14 @@ class Trainer(Training):
             raise
 
     def _train_batch(self, batch: Any) -> None:  # noqa: ANN401 - only the workload knows what a batch is
-        self._dispatch(Hook.BATCH_START)
+        if self._hears_batch_start:
+            self._dispatch(Hook.BATCH_START)
         measured = flatten(self.workload.train_on(batch))
         step = self.progress.global_step + int(self.workload.completed_window())
         self.metrics.add_batch(measured, step)
         self._reach(Progress(self.progress.epoch, self.progress.batch_in_epoch + 1, step))
-        self._dispatch(Hook.BATCH_END)
+        if self._hears_batch_end:
+            self._dispatch(Hook.BATCH_END)
         self._signals.end_batch()
         if self.settings.has_all_steps(self.progress):
             self._request_stop("max_steps")  # after the callbacks' own requests: the first one counts

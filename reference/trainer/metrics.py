@@ -13,6 +13,7 @@ from tenuto.reference.events.contexts import Metric
 __all__ = ["MetricBook", "as_float", "check_training_names", "flat_names", "flatten"]
 
 _STEP: Final = "_step"  # what marks the value of one batch
+_NOTHING: Final = (0.0, 0)
 
 
 def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
@@ -23,7 +24,10 @@ def flatten(metrics: Mapping[str, Any]) -> dict[str, float]:
 
     Spec: CB-METRIC-001, CB-METRIC-002.
     """
-    return {name: as_float(name, value) for name, value in flat_names(metrics).items()}
+    for name, value in metrics.items():
+        if type(value) is not float or type(name) is not str or not name:
+            return {name: as_float(name, value) for name, value in flat_names(metrics).items()}
+    return dict(metrics)  # so already, as nearly always: a batch should not wait for more
 
 
 def flat_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
@@ -34,8 +38,6 @@ def flat_names(metrics: Mapping[str, Any]) -> dict[str, Any]:
 
     Spec: CB-METRIC-001, CB-METRIC-002, CB-METRIC-011, CB-METRIC-012.
     """
-    if all(type(name) is str and name and not isinstance(value, Mapping) for name, value in metrics.items()):
-        return dict(metrics)  # flat already, as nearly always: a batch should not wait for more
     flat: dict[str, Any] = {}
     for name, value in _walk(metrics, ""):
         if name in flat:
@@ -88,16 +90,31 @@ def _walk(metrics: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 class MetricBook:
     """Every metric's last value with its step, and the sums from which the means of an epoch are made.
 
+    The values of a batch are entered when somebody looks: most batches pass unseen.
+
     Spec: CB-METRIC-003.
     """
 
     def __init__(self) -> None:
         self._values: dict[str, Metric] = {}
+        self._view: Mapping[str, Metric] = MappingProxyType(self._values)
         self._sums: dict[str, tuple[float, int]] = {}
-        self.view: Mapping[str, Metric] = MappingProxyType(self._values)
+        self._unseen: tuple[Mapping[str, float], int] | None = None  # the last batch, and its step
+
+    @property
+    def view(self) -> Mapping[str, Metric]:
+        """The values, which cannot be written to."""
+        self._enter_batch()
+        return self._view
+
+    def _enter_batch(self) -> None:
+        if self._unseen is not None:
+            (metrics, step), self._unseen = self._unseen, None
+            self.record(metrics, step, prefix="train_", suffix=_STEP)
 
     def record(self, metrics: Mapping[str, float], step: int, *, prefix: str = "", suffix: str = "") -> None:
         """Notes values measured at a step."""
+        self._enter_batch()
         for name, value in metrics.items():
             self._values[f"{prefix}{name}{suffix}"] = Metric(value, step)
 
@@ -109,9 +126,11 @@ class MetricBook:
         """
         if not metrics.keys() <= self._sums.keys():  # those have been checked together
             check_training_names(metrics.keys() | self._sums.keys())
-        self.record(metrics, step, prefix="train_", suffix=_STEP)
+        if self._unseen is not None and self._unseen[0].keys() != metrics.keys():
+            self._enter_batch()  # a name that this batch has not keeps its value
+        self._unseen = metrics, step
         for name, value in metrics.items():
-            total, count = self._sums.get(name, (0.0, 0))
+            total, count = self._sums.get(name, _NOTHING)
             self._sums[name] = (total + value, count + 1)
 
     def record_means(self, step: int) -> None:
@@ -125,16 +144,17 @@ class MetricBook:
 
     def current(self) -> dict[str, float]:
         """Returns the values without their steps."""
-        return {name: metric.value for name, metric in self._values.items()}
+        return {name: metric.value for name, metric in self.view.items()}
 
     def capture(self) -> tuple[dict[str, Tree], dict[str, Tree]]:
         """Returns values and sums as trees."""
-        values: dict[str, Tree] = {name: {"value": m.value, "step": m.step} for name, m in self._values.items()}
+        values: dict[str, Tree] = {name: {"value": m.value, "step": m.step} for name, m in self.view.items()}
         sums: dict[str, Tree] = {name: [total, count] for name, (total, count) in self._sums.items()}
         return values, sums
 
     def restore(self, values: Mapping[str, Any], sums: Mapping[str, Any]) -> None:
         """Takes over captured values and sums."""
+        self._unseen = None
         self._values.clear()
         self._values.update({name: Metric(entry["value"], entry["step"]) for name, entry in values.items()})
         self._sums = {name: (total, count) for name, (total, count) in sums.items()}

@@ -74,7 +74,8 @@ class SignalWatch:
 
         Spec: TR-FAIL-020.
         """
-        self.poll()
+        if self._pending is not None:
+            self.poll()
         if self._deadline is not None and time.monotonic() >= self._deadline:
             raise TrainingInterrupted(
                 "training: stopped after max_seconds; expected to reach its end", exit_code=_EXIT_CODE_TIME

@@ -1,9 +1,8 @@
-"""Batches in an order that depends on seed and epoch alone, loaded so that each sample depends on its index too."""
+"""Batches in an order that depends on seed and epoch alone."""
 
 from __future__ import annotations
 
 import os
-import random
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
@@ -11,19 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    RandomSampler,
-    SequentialSampler,
-    TensorDataset,
-    default_collate,
-)
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.trainer.torch_generators import isolated_generators
+from tenuto.reference.trainer.torch_samples import samples_of
 
-__all__ = ["EpochLoader", "epoch_order", "mixed", "seed_generators", "unsupported"]
+__all__ = ["EpochLoader", "epoch_order", "unsupported"]
 
 _MASK: Final = 2**64 - 1
 
@@ -37,45 +30,6 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
     """
     keys = np.random.Philox(key=[seed & _MASK, epoch]).random_raw(count)
     return [int(index) for index in np.argsort(keys, kind="stable")]
-
-
-def mixed(seed: int, *numbers: int) -> int:
-    """Mixes numbers to 64 bits (the finalizer of SplitMix64, applied for each)."""
-    mixed = seed & _MASK
-    for number in numbers:
-        mixed = (mixed + 0x9E3779B97F4A7C15 * (number + 1)) & _MASK
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
-        mixed ^= mixed >> 31
-    return mixed
-
-
-def seed_generators(seed: int) -> None:
-    """Seeds the global generators of Python, NumPy and torch's CPU, quickly."""
-    random.seed(seed)
-    np.random.seed(seed & 0xFFFFFFFF)
-    # The default generator alone: torch.manual_seed also visits every device, a hundred times slower.
-    torch.default_generator.manual_seed(seed & (2**63 - 1))
-
-
-class _SeededDataset(Dataset[Any]):
-    """A dataset whose every sample is loaded, and every batch collated, with freshly seeded generators.
-
-    Spec: TR-LOOP-003.
-    """
-
-    def __init__(self, dataset: Dataset[Any], seed: int) -> None:
-        self._dataset, self._seed = dataset, seed
-
-    def __getitems__(self, keys: list[tuple[int, int, int]]) -> list[Any]:
-        """Loads the samples of a batch, each given as (epoch, number of the batch, index)."""
-        samples = []
-        for epoch, _, index in keys:
-            seed_generators(mixed(self._seed, epoch, index))
-            samples.append(self._dataset[index])
-        epoch, number, _ = keys[0]
-        seed_generators(mixed(self._seed, epoch, number, 0))  # torch collates next, in the same process
-        return samples
 
 
 class _Batches:
@@ -134,8 +88,7 @@ class EpochLoader:
         self._source = source
         self._seed, self._limit = seed, limit
         self._shuffles = isinstance(source.sampler, RandomSampler)
-        # then there is nothing to seed and to give back
-        self._draws_nothing = type(source.dataset) is TensorDataset and source.collate_fn is default_collate
+        self._samples = samples_of(source, seed)
         self._batches = _Batches()
         self._loader: DataLoader[Any] | None = None
         self._iterator: Iterator[Any] = iter(())
@@ -147,7 +100,7 @@ class EpochLoader:
         if not self._source.persistent_workers:
             self.close()
         batches = self._order(epoch)
-        if not self._draws_nothing:
+        if self._samples.draws:
             batches = [[(epoch, number, index) for index in batch] for number, batch in enumerate(batches)]
         self._batches.keys = batches[skip_batches:]
         self._sizes = [len(batch) for batch in reversed(self._batches.keys)]
@@ -167,10 +120,10 @@ class EpochLoader:
     def _make_loader(self) -> DataLoader[Any]:
         source = self._source
         return DataLoader(
-            source.dataset if self._draws_nothing else _SeededDataset(source.dataset, self._seed),
+            self._samples.dataset,
             batch_sampler=self._batches,
             num_workers=source.num_workers,
-            collate_fn=source.collate_fn,
+            collate_fn=self._samples.collate,
             pin_memory=source.pin_memory,
             timeout=source.timeout,
             worker_init_fn=_WorkerStart(source.worker_init_fn),
@@ -184,7 +137,7 @@ class EpochLoader:
         """Loads a batch; None at the end of the epoch. The global generators stay as they are."""
         self.samples = self._sizes.pop() if self._sizes else 0
         self.is_last = not self._sizes
-        if self._draws_nothing:
+        if not self._samples.draws:
             return next(self._iterator, None)
         with isolated_generators():
             return next(self._iterator, None)

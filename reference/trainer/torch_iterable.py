@@ -11,8 +11,9 @@ import torch
 from torch.utils.data import DataLoader, IterableDataset
 
 from tenuto.reference.errors import ConfigError
-from tenuto.reference.trainer.torch_data import EpochLoader, mixed, seed_generators, unsupported
+from tenuto.reference.trainer.torch_data import EpochLoader, unsupported
 from tenuto.reference.trainer.torch_generators import isolated_generators
+from tenuto.reference.trainer.torch_samples import mixed, seed_generators
 
 __all__ = ["BatchLoader", "IterableLoader", "make_loader"]
 

@@ -21,15 +21,23 @@ def flat_values(metrics: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a us
 
     Spec: CB-METRIC-001, CB-METRIC-002.
     """
-    if not isinstance(metrics, Mapping):
+    if type(metrics) is not dict and not isinstance(metrics, Mapping):
         raise _invalid(f"step: {type(metrics).__name__}; expected a map of metrics with 'loss' among them")
-    flat = flat_names(metrics)
+    flat = dict(metrics) if _are_tensors(metrics) else flat_names(metrics)
     for name, value in flat.items():
         if not isinstance(value, torch.Tensor):
             flat[name] = as_float(name, value)
         elif value.numel() != 1 or value.is_complex():
             raise _invalid(f"metric {name!r}: {value.dtype} tensor of shape {tuple(value.shape)}; expected one number")
     return flat
+
+
+def _are_tensors(metrics: Mapping[Any, Any]) -> bool:
+    """Returns whether there is nothing to flatten, as nearly always: a batch should not wait for more."""
+    for name, value in metrics.items():
+        if type(name) is not str or not name or type(value) is not torch.Tensor:
+            return False
+    return True
 
 
 def loss_of(metrics: Mapping[str, Any]) -> torch.Tensor:
@@ -49,7 +57,8 @@ def loss_of(metrics: Mapping[str, Any]) -> torch.Tensor:
 
 def number(name: str, value: Any) -> float:  # noqa: ANN401 - a tensor or a number
     """Returns the value of a metric; waits for the device if it is there."""
-    return as_float(name, value.item() if isinstance(value, torch.Tensor) else value)
+    given = value.item() if isinstance(value, torch.Tensor) else value
+    return given if type(given) is float else as_float(name, given)
 
 
 def _invalid(message: str) -> TenutoError:

@@ -19,7 +19,7 @@ from tenuto.reference.trainer.workload import WorkloadState
 
 __all__ = ["Updater", "needs_closure"]
 
-Evaluate = Callable[[], Mapping[str, Any]]
+Evaluate = Callable[[Any], dict[str, Any]]
 
 
 def needs_closure(optimizer: torch.optim.Optimizer) -> bool:
@@ -65,22 +65,23 @@ class Updater:
             message = "an optimizer that needs a closure; expected no other one, no scaler and accumulate=1 beside it"
             raise ConfigError("invalid_setting", f"optimizer: {message}")
 
-    def train(self, evaluate: Evaluate, *, position: int, is_last: bool) -> Mapping[str, Any]:
+    def train(self, evaluate: Evaluate, batch: Any, *, position: int, is_last: bool) -> dict[str, Any]:  # noqa: ANN401 - whatever collation makes
         """Trains on a batch.
 
         Args:
-            evaluate: Runs the forward pass and returns checked metrics, `loss` among them.
+            evaluate: Runs the forward pass of a batch and returns checked metrics, `loss` among them.
+            batch: What it is given.
             position: Number of the batch in its epoch, from 1.
             is_last: Whether it is the last of its epoch.
 
         Returns:
-            The metrics.
+            The metrics, to be owned by the caller.
         """
         if self._has_closure:
-            return self._step_with_closure(evaluate)
+            return self._step_with_closure(evaluate, batch)
         if not self.is_open:
             self._forget_gradients()
-        metrics = evaluate()
+        metrics = evaluate(batch)
         loss = loss_of(metrics)
         if self._accumulate > 1:
             loss = loss / self._accumulate
@@ -97,20 +98,22 @@ class Updater:
             optimizer.zero_grad(set_to_none=True)
 
     def _step(self) -> None:
-        for optimizer in self.optimizers.values():
-            if self._scaler is None:
-                continue
-            self._scaler.unscale_(optimizer)
+        if self._scaler is not None:
+            self._step_with_scaler(self._scaler)
+            return
         self._clip()
         for optimizer in self.optimizers.values():
-            if self._scaler is None:
-                optimizer.step()
-            else:
-                self._scaler.step(optimizer)
-                # A window that the scaler skips counts (TR-LOOP-001), and torch's schedulers warn without this note.
-                optimizer._opt_called = True  # type: ignore[attr-defined]
-        if self._scaler is not None:
-            self._scaler.update()
+            optimizer.step()
+
+    def _step_with_scaler(self, scaler: torch.amp.GradScaler) -> None:
+        for optimizer in self.optimizers.values():
+            scaler.unscale_(optimizer)
+        self._clip()
+        for optimizer in self.optimizers.values():
+            scaler.step(optimizer)
+            # A window that the scaler skips counts (TR-LOOP-001), and torch's schedulers warn without this note.
+            optimizer._opt_called = True  # type: ignore[attr-defined]
+        scaler.update()
 
     def _clip(self) -> None:
         if self._clip_norm is not None:
@@ -120,14 +123,14 @@ class Updater:
         groups = (group for optimizer in self.optimizers.values() for group in optimizer.param_groups)
         return (parameter for group in groups for parameter in group["params"])
 
-    def _step_with_closure(self, evaluate: Evaluate) -> Mapping[str, Any]:
+    def _step_with_closure(self, evaluate: Evaluate, batch: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever collation makes
         """Spec: TR-LOOP-023."""
         (optimizer,) = self.optimizers.values()
-        measured: list[Mapping[str, Any]] = []
+        measured: list[dict[str, Any]] = []
 
         def closure() -> torch.Tensor:
             self._forget_gradients()
-            metrics = evaluate()
+            metrics = evaluate(batch)
             measured.append(metrics)
             loss = loss_of(metrics)
             self.has_begun = True  # with the next call the weights have moved

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy as copying
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -17,10 +17,10 @@ from tenuto.reference.events.contexts import Metric, Progress
 from tenuto.reference.trainer import torch_model
 from tenuto.reference.trainer.metrics import check_training_names
 from tenuto.reference.trainer.torch_buffers import Buffers
-from tenuto.reference.trainer.torch_data import mixed
 from tenuto.reference.trainer.torch_generators import Generators, fit_generators
 from tenuto.reference.trainer.torch_iterable import BatchLoader
 from tenuto.reference.trainer.torch_metrics import flat_values, number
+from tenuto.reference.trainer.torch_samples import mixed
 from tenuto.reference.trainer.torch_schedulers import Schedulers
 from tenuto.reference.trainer.torch_tree import TreeMaker, like
 from tenuto.reference.trainer.torch_update import Updater
@@ -118,24 +118,25 @@ class TorchWorkload:
         """
         self._may_have_drawn = True
         self._touched = self._has_buffers  # a forward pass in training mode may update buffers
-
-        def evaluate() -> Mapping[str, Any]:
-            with self._autocast():
-                metrics = flat_values(self._step(self._model, batch))
-            if metrics.keys() != self._names:
-                check_training_names(metrics)
-                self._names = frozenset(metrics)
-            return metrics
-
-        metrics = self._updater.train(evaluate, position=self._position, is_last=self._train.is_last)
+        metrics = self._updater.train(self._evaluate, batch, position=self._position, is_last=self._train.is_last)
         if not self._updater.is_open:
             self._schedulers.after_update()
-        return {name: number(name, value) for name, value in metrics.items()}
+        for name, value in metrics.items():
+            metrics[name] = number(name, value)
+        return metrics
 
-    def _autocast(self) -> AbstractContextManager[Any]:
+    def _evaluate(self, batch: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever collation makes
+        metrics = self._measure(batch)
+        if metrics.keys() != self._names:
+            check_training_names(metrics)
+            self._names = frozenset(metrics)
+        return metrics
+
+    def _measure(self, batch: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever collation makes
         if self._precision is None:
-            return nullcontext()
-        return torch.autocast(next(self._model.parameters()).device.type, dtype=self._precision)
+            return flat_values(self._step(self._model, batch))
+        with torch.autocast(next(self._model.parameters()).device.type, dtype=self._precision):
+            return flat_values(self._step(self._model, batch))
 
     def completed_window(self) -> bool:
         """See `Workload`."""
@@ -163,8 +164,7 @@ class TorchWorkload:
         total = 0
         data.open_epoch(0, 0)
         while (batch := _next_batch(data, poll)) is not None:
-            with self._autocast():
-                measured = flat_values(self._step(self._model, batch))
+            measured = self._measure(batch)
             for name, value in measured.items():
                 sums[name] = sums.get(name, 0.0) + number(name, value) * data.samples
             total += data.samples

@@ -45,6 +45,8 @@ class Training:
         self.settings = settings
         self.progress, self.metrics, self.run = Progress(), MetricBook(), new_run()
         self._dispatcher = Dispatcher(callbacks)
+        # Known before the first batch: to find out at each one costs as much as the rest of a hook that nobody hears.
+        self._hears_batch_start, self._hears_batch_end = map(self._dispatcher.has, (Hook.BATCH_START, Hook.BATCH_END))
         copies = any(listener.saves_on_exception for listener in callbacks)
         self._boundary = Boundary(workload, self._dispatcher, copies=copies)
         self._may_stop = True

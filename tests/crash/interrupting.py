@@ -12,6 +12,8 @@ from tenuto.reference.errors import CheckpointError
 
 # Where files, names and handles are dealt with; the rest of the path computes, and holds nothing that could leak.
 SHELL = ("store.py", "storage.py", "gathering.py", "files.py", "ledger.py", "contextlib.py")
+# What the interpreter itself, 3.11 at least, says where it has no memory for a lock, and for a frame.
+NO_MEMORY = {"can't allocate lock", "error return without exception set"}
 
 
 def document(start):
@@ -166,5 +168,5 @@ def without_memory(act, first, last):
         error = found.with_traceback(None)
     except BaseException as found:  # noqa: BLE001 - a foreign one, which the caller reports
         remove_mem_hooks()
-        error = found
+        error = MemoryError(str(found)) if str(found) in NO_MEMORY else found
     return error

@@ -58,7 +58,7 @@ def test_an_interrupt_at_every_opcode(tmp_path, record_property):
     conclude(Lane("E opcodes", ended.total(), ended.total(), 0, len(wrong), sized(2_000, 12_000)), record_property)
 
 
-# Where a signal finds a callback of the collector (of another tool) or a finalizer, the interpreter drops the interrupt.
+# In a callback of the collector, which is another tool's, or in a finalizer the interpreter drops an interrupt.
 @REQUIRED
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_real_signal_at_any_moment(tmp_path, record_property):
