@@ -9,7 +9,7 @@ from attrs import astuple, evolve
 from tenuto.callbacks.policies import naming
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, numbered
 from tenuto.reference.checkpoint.ledger import entry_of, read_ledger
-from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.refusals import IoRefusals
 from tenuto.reference.checkpoint.store import NameKind, Store
 from tenuto.reference.checkpoint.tree import Document
 from tenuto.reference.errors import CheckpointError
@@ -52,7 +52,7 @@ class RunFolder:
     def save(self, name: str, document: Document) -> Entry:
         """Writes a checkpoint; what a reader would find in its head is known without reading it."""
         path = self.store.save(name, document)
-        with io_refusals(path):
+        with IoRefusals(path):
             identity = self.store.ops.identity(path)
         self._found[name] = entry = entry_of(name, document.head["metadata"], identity)
         return entry

@@ -16,7 +16,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tenuto.reference.checkpoint import BufferSource, StoredTensor, Tensor, encode, open_checkpoint, strip_origin
+from tenuto.reference.checkpoint import (
+    BufferSource,
+    StoredTensor,
+    Tensor,
+    encode,
+    open_checkpoint,
+    strip_origin,
+    usual_head,
+)
 from tenuto.reference.checkpoint import canonical as canonical_module
 from tenuto.reference.checkpoint.compare import digest, first_difference
 from tenuto.reference.checkpoint.constants import DTYPES, SEGMENT_BYTES
@@ -371,6 +379,7 @@ def test_counted_limits(make_document, make_tensor, monkeypatch, limit, reader_m
     nodes = 1 + 9 * 2 + 2 + 3  # the map, its pairs, origin, the tensors
     exact = {"NODE_LIMIT": nodes, "TENSOR_LIMIT": 3, "SEGMENT_LIMIT": 3, "HEAD_LIMIT": len(head)}[limit]
     data = to_bytes(document)
+    monkeypatch.setattr(usual_head, "_BYTES_MAX", 0)  # as heads are that have so many
     for number, refused in ((exact, False), (exact - 1, True)):
         monkeypatch.setattr(canonical_module, limit, number)
         monkeypatch.setattr(f"tenuto.reference.checkpoint.{reader_module}.{limit}", number)

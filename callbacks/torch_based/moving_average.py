@@ -14,7 +14,7 @@ from tenuto.callbacks.base import BaseCallback
 from tenuto.reference.checkpoint.tree import Tensor, Tree
 from tenuto.reference.errors import ConfigError, RestoreError
 from tenuto.reference.events.contexts import Context, ExceptionRaised, TrainStart
-from tenuto.reference.trainer.torch_model import assign, exchange_back, innermost
+from tenuto.reference.trainer.torch_model import innermost
 from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, to_torch
 
 __all__ = ["ExponentialMovingAverage"]
@@ -160,9 +160,9 @@ class ExponentialMovingAverage(BaseCallback):
         """Exchanges the data of weights and average, all or none: no bit is lost, and tied weights stay tied."""
         exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
         try:
-            assign([(value, self._average[name]) for name, value in self._live().items()], exchanged)
+            _exchange([(value, self._average[name]) for name, value in self._live().items()], exchanged)
         except BaseException:
-            exchange_back(exchanged)
+            _exchange(exchanged[::-1], [])  # last first, as tied weights were exchanged several times
             raise
         self._is_applied = not self._is_applied
 
@@ -170,3 +170,13 @@ class ExponentialMovingAverage(BaseCallback):
         """Returns parameters, those that are tied once, and buffers, by the names of the innermost module."""
         model = innermost(self._model)
         return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _exchange(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Exchanges the data of each pair; `done` gets the pairs that have been."""
+    with torch.no_grad():
+        for live, average in pairs:
+            former = live.clone()
+            live.copy_(average)
+            average.copy_(former)
+            done.append((live, average))

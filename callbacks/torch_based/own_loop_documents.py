@@ -13,7 +13,7 @@ import torch
 
 from tenuto.reference.checkpoint.constants import FORMAT_VERSION
 from tenuto.reference.checkpoint.files import read_checkpoint
-from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.refusals import IoRefusals
 from tenuto.reference.checkpoint.storage import PosixStorage
 from tenuto.reference.checkpoint.tree import Document, Tree, refuse
 from tenuto.reference.errors import ConfigError
@@ -141,7 +141,7 @@ def read_export(path: str | os.PathLike[str]) -> tuple[dict[str, LiveTree], dict
     Spec: CPC-MAN-007.
     """
     name, ops = os.fspath(path), PosixStorage()
-    with io_refusals(name):
+    with IoRefusals(name):
         file = ops.open(name)
         try:
             data = ops.read(file, 0, ops.size(file))

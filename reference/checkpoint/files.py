@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from tenuto.reference.checkpoint.foreign import SNIFF_BYTES, name_foreign
 from tenuto.reference.checkpoint.reader import OpenedCheckpoint, open_checkpoint
-from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.refusals import IoRefusals
 from tenuto.reference.checkpoint.source import BufferSource, Source
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
@@ -48,7 +48,7 @@ class FileSource:
         parts: list[bytes] = []
         got = 0
         while got < count:
-            with io_refusals(self.path):
+            with IoRefusals(self.path):
                 part = self.ops.read(self.file, offset + got, count - got)
             if not part:
                 raise self._cut_off(offset + got, count - got)
@@ -63,7 +63,7 @@ class FileSource:
         buffer: memoryview = self._own.buffer
         digest, got = xxhash.xxh64(), 0
         while got < count:
-            with io_refusals(self.path):
+            with IoRefusals(self.path):
                 taken = self.ops.read_into(self.file, offset + got, buffer[: min(_BUFFER_BYTES, count - got)])
             if not taken:
                 raise self._cut_off(offset + got, count - got)
@@ -75,18 +75,21 @@ class FileSource:
         return refuse("io_error", f"{self.path}: nothing at byte {at}; expected {left} more bytes")
 
 
-@contextmanager
-def _naming(path: str) -> Iterator[None]:
-    """Puts the path in front of what is refused about the bytes of a file.
+class _Naming:
+    """Puts the path in front of what is refused about the bytes of a file. A class for the reason of `IoRefusals`.
 
     Spec: ERR-CODE-006.
     """
-    try:
-        yield
-    except CheckpointError as error:
-        if error.phase not in _PHASES_OF_BYTES:
-            raise
-        raise refuse(error.code, f"{path}: {error.message}", phase=error.phase) from error
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        """Does nothing."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, CheckpointError) and error.phase in _PHASES_OF_BYTES:
+            raise refuse(error.code, f"{self._path}: {error.message}", phase=error.phase) from error
 
 
 @contextmanager
@@ -99,15 +102,15 @@ def open_file(path: str | os.PathLike[str], ops: StorageOps | None = None) -> It
     Spec: CKPT-READ-004, CKPT-READ-006.
     """
     ops, name = ops or PosixStorage(), os.fspath(path)
-    with io_refusals(name):
+    with IoRefusals(name):
         file = ops.open(name)
     try:
-        with io_refusals(name):
+        with IoRefusals(name):
             source: Source = FileSource(ops, name, file, ops.size(file))
-        with _naming(name):
+        with _Naming(name):
             yield open_checkpoint(source)
     finally:
-        with io_refusals(name):
+        with IoRefusals(name):
             ops.close(file)
 
 
@@ -130,7 +133,7 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
     """
     name = os.fspath(path)
     view = _mapped(name, ops or PosixStorage())
-    with _naming(name):
+    with _Naming(name):
         return open_checkpoint(BufferSource(view)).document(verify=verify)
 
 
@@ -156,12 +159,12 @@ def read_tensors(
     """
     name = os.fspath(path)
     view = _mapped(name, ops or PosixStorage())
-    with _naming(name):
+    with _Naming(name):
         return open_checkpoint(BufferSource(view)).tensors(names, verify=verify)
 
 
 def _mapped(path: str, ops: StorageOps) -> memoryview:
-    with io_refusals(path):
+    with IoRefusals(path):
         file = ops.open(path)
         try:
             return ops.map(file) if ops.size(file) else memoryview(b"")  # an empty file cannot be mapped
@@ -207,7 +210,7 @@ def verify_bytes(path: str, data: bytes, ops: StorageOps) -> None:
 
     Spec: STORE-SAVE-006, CPC-MAN-006.
     """
-    with io_refusals(path):
+    with IoRefusals(path):
         file = ops.open(path)
         try:
             is_same = ops.size(file) == len(data) and (not data or ops.map(file) == data)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any, Final
 
 import msgpack
@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 from tenuto.reference.checkpoint import scan, tensors
 from tenuto.reference.checkpoint.constants import FEATURES, HEAD_KEYS, TAIL_KEYS, TENSOR_EXT
 from tenuto.reference.checkpoint.tree import StoredTensor, Tree, refuse
+from tenuto.reference.checkpoint.usual_head import unpack_usual
 
 __all__ = ["parse_head"]
 
@@ -33,22 +34,37 @@ def parse_head(head: memoryview) -> dict[str, Tree]:
 
     Spec: CKPT-READ-001, CKPT-FILE-004 to CKPT-FILE-009, CKPT-VAL-009, CKPT-VAL-012.
     """
-    found = scan.scan_head(head)
-    for key in HEAD_KEYS:
-        if key not in found.spans:
-            raise refuse("missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
-    early = [key for key in TAIL_KEYS if key in found.spans]
-    if early or found.last_key != TAIL_KEYS[0] or found.end != len(head):
-        raise refuse(
-            "misplaced_key",
-            f"keys of the file: {early or found.last_key!r} out of place; expected {TAIL_KEYS} last",
-        )
     read = _ExtValues()
-    plain = _without_timestamps(head, found.timestamps)
-    parsed = {key: _unpack(plain[start:end], read.keep) for key, (start, end) in found.spans.items()}
+    usual = unpack_usual(head, read.keep)
+    if usual is None:
+        read = _ExtValues()
+        parsed = _scanned(head, read)
+    else:
+        parsed, last_key = usual
+        _check_keys(parsed, last_key, is_last=True)
     _check_kinds(parsed)
     made = iter([read.tensor(slot) for slot in read.slots])
     return {key: _place(value, made) for key, value in parsed.items()} if read.slots else parsed
+
+
+def _scanned(head: memoryview, read: _ExtValues) -> dict[str, Any]:
+    found = scan.scan_head(head)
+    _check_keys(found.spans, found.last_key, is_last=found.end == len(head))
+    plain = _without_timestamps(head, found.timestamps)
+    return {key: _unpack(plain[start:end], read.keep) for key, (start, end) in found.spans.items()}
+
+
+def _check_keys(keys: Collection[str], last_key: str, *, is_last: bool) -> None:
+    """Step 10."""
+    for key in HEAD_KEYS:
+        if key not in keys:
+            raise refuse("missing_key", f"keys of the file: no {key!r}; expected all of {', '.join(HEAD_KEYS)}")
+    early = [key for key in TAIL_KEYS if key in keys]
+    if early or last_key != TAIL_KEYS[0] or not is_last:
+        raise refuse(
+            "misplaced_key",
+            f"keys of the file: {early or last_key!r} out of place; expected {TAIL_KEYS} last",
+        )
 
 
 def _without_timestamps(head: memoryview, offsets: tuple[int, ...]) -> memoryview:

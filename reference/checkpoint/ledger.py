@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.entries import DamagedFile, Entry, Ledger, is_run_id
-from tenuto.reference.checkpoint.refusals import io_refusals
+from tenuto.reference.checkpoint.refusals import IoRefusals
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
 from tenuto.reference.checkpoint.tree import refuse
 from tenuto.reference.errors import CheckpointError
@@ -61,7 +61,7 @@ def _read(folder: str, name: str, ops: StorageOps) -> Entry | DamagedFile | None
     Spec: STORE-DIR-001.
     """
     try:
-        with io_refusals(os.path.join(folder, name)):
+        with IoRefusals(os.path.join(folder, name)):
             return read_entry(folder, name, ops) if _lies_in(folder, name, ops) else None
     except CheckpointError as error:
         if error.code in {"file_not_found", "not_a_file"}:
@@ -92,7 +92,7 @@ def read_entry(folder: str, name: str, ops: StorageOps | None = None) -> Entry:
     ops, path = ops or PosixStorage(), os.path.join(folder, name)
     with files.open_file(path, ops) as opened:
         metadata: Any = opened.head["metadata"]
-    with io_refusals(path):
+    with IoRefusals(path):
         identity = ops.identity(path)
     try:
         return entry_of(name, metadata, identity)

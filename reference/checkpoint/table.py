@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import msgpack
 import xxhash
-from attrs import astuple, frozen
+from attrs import frozen
 
 from tenuto.reference.checkpoint.canonical import pack
 from tenuto.reference.checkpoint.constants import (
@@ -74,7 +74,7 @@ class Trailer:
 
     def pack(self) -> bytes:
         """Returns the 40 bytes."""
-        return _FIELDS.pack(*astuple(self))
+        return _FIELDS.pack(self.head_length, self.table_offset, self.file_length, self.xxh64, self.magic)
 
     @classmethod
     def unpack(cls, data: bytes) -> Trailer:

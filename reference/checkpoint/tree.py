@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, SupportsIndex, TypeAlias
 
 from attrs import field, frozen
@@ -107,6 +107,7 @@ class StoredTensor:
 
 
 TENSOR_KINDS: Final = (Tensor, StoredTensor)  # a tuple is examined faster than a union
+_INNER: Final = (*TENSOR_KINDS, dict, list)
 
 
 @frozen
@@ -126,17 +127,14 @@ def tensors_of(tree: Tree, path: str = "") -> Iterator[tuple[str, Tensor | Store
     """Yields every tensor with its dotted path, depth first in the order of the tree."""
     if isinstance(tree, TENSOR_KINDS):
         yield path, tree
-        return
-    items: Iterable[tuple[str, Tree]] = ()
-    if isinstance(tree, Mapping):
-        items = ((f"{path}.{key}" if path else key, value) for key, value in tree.items())
+    elif isinstance(tree, dict):
+        for key, value in tree.items():
+            if isinstance(value, _INNER):  # before anything is made for the many that are none
+                yield from tensors_of(value, f"{path}.{key}" if path else key)
     elif isinstance(tree, list):
-        items = ((f"{path}[{index}]", value) for index, value in enumerate(tree))
-    for place, value in items:
-        if isinstance(value, TENSOR_KINDS):  # most of them lie side by side: no generator for each
-            yield place, value
-        elif isinstance(value, Mapping | list):
-            yield from tensors_of(value, place)
+        for index, value in enumerate(tree):
+            if isinstance(value, _INNER):
+                yield from tensors_of(value, f"{path}[{index}]")
 
 
 def map_tensors(tree: Tree, convert: Callable[[Tensor | StoredTensor], Tree]) -> Tree:

@@ -13,13 +13,11 @@ from torch import nn
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree
 from tenuto.reference.trainer import architecture
-from tenuto.reference.trainer.torch_tree import TreeMaker, dtype_name, like, to_torch
+from tenuto.reference.trainer.torch_tree import TreeMaker, borrowed, dtype_name, like
 
 __all__ = [
-    "assign",
     "capture",
     "describe",
-    "exchange_back",
     "extras",
     "innermost",
     "mismatches",
@@ -165,46 +163,39 @@ def restore(model: nn.Module, saved: Tree, undo: ExitStack) -> None:
     Spec: TR-REST-002, TR-REST-009, TR-REST-010.
     """
     assert isinstance(saved, dict)  # noqa: S101 - `mismatches` has checked it
-    weights, exchanged = _load(model, saved), list[tuple[torch.Tensor, torch.Tensor]]()
+    weights, former_weights = _paired(model, saved), list[tuple[torch.Tensor, torch.Tensor]]()
     for name, former in copy.deepcopy(extras(model)).items():
         if name in saved:
             undo.callback(set_extra, model, name, former)
             set_extra(model, name, like(former, saved[name]))
-    undo.callback(exchange_back, exchanged)
-    assign(weights, exchanged)
+    undo.callback(_put_back, former_weights)
+    _replace(weights, former_weights)
 
 
-def _load(model: nn.Module, saved: dict[str, Tree]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    """Brings saved weights to the devices of the live ones and pairs them, changing nothing yet."""
+def _paired(model: nn.Module, saved: dict[str, Tree]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Returns live weights, each with the saved one, which is borrowed: a copy would take as long as all the rest."""
     pairs = []
     for name, value in _live(model).items():
         if name in saved:
             tensor = saved[name]
             assert isinstance(tensor, Tensor)  # noqa: S101 - `mismatches` has checked it
-            pairs.append((value, to_torch(tensor).to(value.device)))
+            pairs.append((value, borrowed(tensor)))
     return pairs
 
 
-def assign(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Exchanges the data of live and saved weights; tied weights stay tied.
-
-    Args:
-        pairs: Live and saved weights; the saved ones hold the former weights afterwards.
-        done: Filled with the pairs that have been exchanged, for `exchange_back`.
-
-    Spec: TR-REST-002.
-    """
+def _replace(pairs: list[tuple[torch.Tensor, torch.Tensor]], former: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Copies saved weights into live ones; `former` gets each live one with what it was, before it changes."""
     with torch.no_grad():
         for live, saved in pairs:
-            former = live.clone()
+            former.append((live, live.clone()))
             live.copy_(saved)
-            saved.copy_(former)
-            done.append((live, saved))
 
 
-def exchange_back(done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
-    """Gives the weights their former data; last first, as tied weights were exchanged several times."""
-    assign(done[::-1], [])
+def _put_back(former: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+    """Gives weights their former data; last first, as tied weights were replaced several times."""
+    with torch.no_grad():
+        for live, value in reversed(former):
+            live.copy_(value)
 
 
 def set_extra(model: nn.Module, name: str, value: Any) -> None:  # noqa: ANN401 - whatever the module saved

@@ -15,7 +15,7 @@ import torch
 from tenuto.reference.checkpoint.tree import Tensor, Tree, refuse
 from tenuto.reference.trainer.torch_buffers import Buffers
 
-__all__ = ["TreeMaker", "like", "to_torch"]
+__all__ = ["TreeMaker", "borrowed", "like", "to_torch"]
 
 _DTYPES: Final = {
     torch.bool: "bool",
@@ -134,6 +134,13 @@ def to_torch(tensor: Tensor) -> torch.Tensor:
     if not tensor.size_bytes:
         return torch.empty(tensor.shape, dtype=dtype)
     return torch.frombuffer(bytearray(tensor.data), dtype=dtype).reshape(tensor.shape)
+
+
+def borrowed(tensor: Tensor) -> torch.Tensor:
+    """Returns a torch tensor on the CPU over the data, which is not to be written to; over a copy of read-only data."""
+    if not tensor.size_bytes or memoryview(tensor.data).readonly:
+        return to_torch(tensor)
+    return torch.frombuffer(tensor.data, dtype=_TORCH_DTYPES[tensor.dtype]).reshape(tensor.shape)
 
 
 def like(template: Any, tree: Tree) -> Any:  # noqa: ANN401 - any live value is a template
