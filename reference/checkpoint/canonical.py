@@ -220,10 +220,8 @@ class _Builder:
     def _segments(self, tensor: Tensor | StoredTensor, path: str) -> tuple[int, ...]:
         known = self._numbers.get(id(tensor))
         if known is None:
-            first, self._next_segment = (
-                self._next_segment,
-                self._next_segment + segment_count(tensor.size_bytes),
-            )
+            first = self._next_segment
+            self._next_segment += segment_count(tensor.size_bytes)
             if self._next_segment > SEGMENT_LIMIT:
                 raise _refuse(
                     "segment_limit", f"{path}: more than {SEGMENT_LIMIT} segments; expected at most that many"

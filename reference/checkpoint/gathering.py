@@ -8,10 +8,10 @@ from typing import Final
 
 from tenuto.reference.checkpoint.storage import StorageOps
 
-__all__ = ["GATHER_PIECES", "write_all", "write_pieces"]
+__all__ = ["gathered", "write_all", "write_pieces"]
 
-GATHER_PIECES: Final = 256  # well under the system's limit for one gathered write
-_GATHER_BYTES: Final = 8 << 20
+_GATHER_PIECES: Final = 256  # well under the system's limit for one gathered write
+_GATHER_BYTES: Final = 1 << 20
 
 
 def write_pieces(ops: StorageOps, file: int, pieces: Iterable[bytes | memoryview]) -> None:
@@ -32,16 +32,21 @@ def write_pieces(ops: StorageOps, file: int, pieces: Iterable[bytes | memoryview
 
 
 def _batches(pieces: Iterable[bytes | memoryview]) -> Iterator[list[bytes | memoryview]]:
-    """Groups small pieces, so that a file of many small tensors takes few system calls."""
+    """Groups small pieces, so that a file of many small tensors takes few system calls; the smallest are joined."""
     batch: list[bytes | memoryview] = []
     size = 0
     for piece in pieces:
         batch.append(piece)
         size += len(piece)
-        if len(batch) >= GATHER_PIECES or size >= _GATHER_BYTES:
-            yield batch
+        if size >= _GATHER_BYTES:
+            yield gathered(batch)
             batch, size = [], 0
-    yield batch
+    yield gathered(batch)
+
+
+def gathered(pieces: list[bytes | memoryview]) -> list[bytes | memoryview]:
+    """Returns pieces that one gathered write takes: these, or a copy of them in one where they are too many."""
+    return pieces if len(pieces) <= _GATHER_PIECES else [b"".join(pieces)]
 
 
 def write_all(write: Callable[[int, Sequence[memoryview]], int], pieces: Iterable[bytes | memoryview]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from attrs import frozen
@@ -11,6 +11,7 @@ from tenuto.reference.checkpoint import table
 from tenuto.reference.checkpoint.canonical import encode_head
 from tenuto.reference.checkpoint.constants import CODEC_NONE, SEGMENT_BYTES
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
+from tenuto.reference.checkpoint.uncollected import Uncollected
 
 __all__ = ["PART_BYTES", "Layout", "Part", "Segment", "lay_out", "parts", "tail"]
 
@@ -74,16 +75,17 @@ def lay_out(document: Document) -> Layout:
 
     Spec: CKPT-SEG-001 to CKPT-SEG-003.
     """
-    head, tensors = encode_head(document)
-    pieces = [piece for tensor in tensors for piece in _cut(_in_memory(tensor))]
-    array_header = table.array_header(len(pieces))
-    at = len(head) + len(array_header)
-    segments = []
-    for piece in pieces:
-        header = table.segment_header(at, piece.nbytes)
-        segments.append(Segment(at, header, piece))
-        at += len(header) + piece.nbytes
-    return Layout(head, array_header, tuple(segments), at)
+    with Uncollected():
+        head, tensors = encode_head(document)
+        pieces = [piece for tensor in tensors for piece in _cut(_in_memory(tensor).data)]
+        array_header = table.array_header(len(pieces))
+        at = len(head) + len(array_header)
+        segments = []
+        for piece in pieces:
+            header = table.segment_header(at, piece.nbytes)
+            segments.append(Segment(at, header, piece))
+            at += len(header) + piece.nbytes
+        return Layout(head, array_header, tuple(segments), at)
 
 
 def parts(layout: Layout) -> Iterator[Part]:
@@ -150,9 +152,10 @@ def _in_memory(tensor: object) -> Tensor:
     return tensor
 
 
-def _cut(tensor: Tensor) -> Iterator[memoryview]:
-    for start in range(0, tensor.size_bytes, SEGMENT_BYTES):
-        yield tensor.data[start : start + SEGMENT_BYTES]
+def _cut(data: memoryview) -> Iterable[memoryview]:
+    if data.nbytes <= SEGMENT_BYTES:
+        return (data,)  # nearly always, and there may be many: no view of a view, no generator
+    return (data[start : start + SEGMENT_BYTES] for start in range(0, data.nbytes, SEGMENT_BYTES))
 
 
 def _trailer(head: bytes, packed: bytes, table_offset: int) -> table.Trailer:

@@ -7,7 +7,7 @@ from functools import partial
 
 import xxhash
 
-from tenuto.reference.checkpoint.gathering import GATHER_PIECES, write_all
+from tenuto.reference.checkpoint.gathering import gathered, write_all
 from tenuto.reference.checkpoint.layout import Layout, Part, parts, tail
 from tenuto.reference.checkpoint.storage import StorageOps
 from tenuto.reference.checkpoint.workers import THREADS, run_tasks
@@ -40,8 +40,7 @@ def write_layout(ops: StorageOps, file: int, layout: Layout) -> None:
 def _do(ops: StorageOps, file: int, layout: Layout, part: Part, digests: list[int]) -> None:
     for number in part.hashed:
         digests[number] = xxhash.xxh64_intdigest(layout.segments[number].data)
-    pieces = part.pieces if len(part.pieces) <= GATHER_PIECES else [b"".join(part.pieces)]
-    _write_at(ops, file, part.offset, pieces)
+    _write_at(ops, file, part.offset, gathered(part.pieces))
 
 
 def _write_at(ops: StorageOps, file: int, offset: int, pieces: Sequence[bytes | memoryview]) -> None:

@@ -31,6 +31,7 @@ from tenuto.reference.checkpoint.tree import (
     refuse,
     tensors_of,
 )
+from tenuto.reference.checkpoint.uncollected import Uncollected
 from tenuto.reference.checkpoint.workers import PARALLEL_BYTES, THREADS, run_tasks
 
 __all__ = ["OpenedCheckpoint", "open_checkpoint"]
@@ -174,7 +175,8 @@ class OpenedCheckpoint:
                 made[id(stored)] = self._loaded(stored)
             return made[id(stored)]
 
-        return Document({key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical)
+        with Uncollected():
+            return Document({key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical)
 
     def tensors(self, paths: Iterable[str], *, verify: bool = True) -> dict[str, Tensor]:
         """Returns some tensors, without reading any other.
@@ -233,9 +235,10 @@ def open_checkpoint(source: Source) -> OpenedCheckpoint:
             "head_digest_mismatch",
             "head or segment table: other bytes than were written; expected the trailer's xxh64",
         )
-    head = parse_head(head_bytes)
-    rows = table.parse_table(table_bytes)
-    tensors.check_references(((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows)
+    with Uncollected():
+        head = parse_head(head_bytes)
+        rows = table.parse_table(table_bytes)
+        tensors.check_references(((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows)
     return OpenedCheckpoint(source, head, rows, trailer, head_bytes)
 
 

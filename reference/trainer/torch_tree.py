@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from tenuto.reference.checkpoint.tree import Tensor, Tree, refuse
+from tenuto.reference.checkpoint.uncollected import Uncollected
 from tenuto.reference.trainer.torch_buffers import Buffers
 
 __all__ = ["TreeMaker", "borrowed", "like", "to_torch"]
@@ -70,6 +71,10 @@ class TreeMaker:
         Raises:
             CheckpointError: `unserializable_value` with the path, phase `encode`.
         """
+        with Uncollected():
+            return self._tree(value, path)
+
+    def _tree(self, value: Any, path: str) -> Tree:  # noqa: ANN401 - any live value is examined
         if isinstance(value, torch.Tensor):
             return self._tensor(value, path)
         if isinstance(value, np.ndarray):
@@ -77,7 +82,7 @@ class TreeMaker:
         if isinstance(value, Mapping):
             return self._map(value, path)
         if isinstance(value, list | tuple):
-            return [self.tree(item, f"{path}[{index}]") for index, item in enumerate(value)]
+            return [self._tree(item, f"{path}[{index}]") for index, item in enumerate(value)]
         if isinstance(value, np.generic):
             return value.item()  # type: ignore[no-any-return]
         if value is None or isinstance(value, bool | int | float | str | bytes):
@@ -88,8 +93,8 @@ class TreeMaker:
 
     def _map(self, value: Mapping[Any, Any], path: str) -> Tree:
         if all(isinstance(key, str) for key in value):
-            return {key: self.tree(item, f"{path}.{key}") for key, item in value.items()}
-        return [[self.tree(key, path), self.tree(value[key], f"{path}[{key!r}]")] for key in sorted(value)]
+            return {key: self._tree(item, f"{path}.{key}") for key, item in value.items()}
+        return [[self._tree(key, path), self._tree(value[key], f"{path}[{key!r}]")] for key in sorted(value)]
 
     def _array(self, array: np.ndarray[Any, Any], path: str) -> Tensor:
         try:
