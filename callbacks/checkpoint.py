@@ -95,6 +95,7 @@ class CheckpointCallback(CheckpointSettings):
 
     def on_epoch_end(self, context: EpochEnd) -> None:
         """Saves by epochs, by seconds, the best, and where the policy of the user says so."""
+        self._saver.settle(context, wait=False)  # what is due to be told is told, whether or not a monitor is missing
         self._missing.look(context)
         self._saver.consider("epoch", context)
 

@@ -61,7 +61,7 @@ def test_loading_waits_for_the_save_in_flight(tmp_path, monkeypatch):
 @contextmanager
 def without_threads():
     """No thread can be started: none has room for such a stack."""
-    before = threading.stack_size(1 << 46)
+    before = threading.stack_size(1 << 56)
     try:
         with pytest.raises(RuntimeError):
             threading.Thread(target=print).start()

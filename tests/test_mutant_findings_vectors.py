@@ -115,6 +115,15 @@ def test_an_extent_below_zero_is_refused_in_each_form(extent):
     assert caught.value.code == "bad_tensor"
 
 
+@pytest.mark.req("CKPT-VAL-003")
+@pytest.mark.parametrize("shape_and_segments", ["92059007", "9105059000", "90059000", "91900590", "9291059100"])
+def test_a_shape_of_other_length_than_its_header_says_is_refused(shape_and_segments):
+    """Among them some in which the segments would be taken for an extent, and their number for the segments."""
+    with pytest.raises(CheckpointError) as caught:
+        parse_tensor(b"\x93\xa5uint8" + bytes.fromhex(shape_and_segments))
+    assert caught.value.code == "bad_tensor"
+
+
 @pytest.mark.req("CKPT-CANON-003")
 def test_a_tensor_in_as_many_segments_as_it_needs_and_cut_elsewhere_is_not_canonical(make_document, monkeypatch):
     for module in ("canonical", "table", "reader"):

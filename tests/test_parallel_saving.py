@@ -175,7 +175,7 @@ def test_one_thread_runs_the_tasks_in_their_order_on_the_thread_of_the_caller():
 
 
 def test_without_a_thread_to_be_had_the_caller_does_it_all(tmp_path, document):
-    before, seen = threading.stack_size(1 << 46), []  # for such a stack there is no room
+    before, seen = threading.stack_size(1 << 56), []  # for such a stack there is no room
     try:
         run_tasks([lambda number=number: seen.append((number, threading.get_ident())) for number in range(5)], 2)
         Store(tmp_path, "r").save("a.ckpt", document)

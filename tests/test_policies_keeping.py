@@ -79,6 +79,13 @@ def test_keeping_the_best_leaves_the_newest_to_latest_once_its_bytes_stand_there
     assert gone(KeepBest(1), RUN[0], best) == [1]
 
 
+@pytest.mark.req("CPC-KEEP-004")
+@pytest.mark.parametrize(("is_exact", "deleted"), [(False, [1]), (True, [1, 2])])
+def test_the_newest_exact_checkpoint_stays_beside_a_newer_one_that_is_not(is_exact, deleted):
+    emergency = stored(2, batch=1, reasons=("exception",), is_exact=is_exact)
+    assert gone(KeepBestAndLatest(), stored(1), stored(2), emergency) == deleted
+
+
 @pytest.mark.req("CPC-KEEP-004", "CPC-KEEP-005", "CPC-KEEP-006")
 def test_what_is_protected_stays_whatever_a_policy_answers():
     class Nothing:

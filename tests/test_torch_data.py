@@ -102,12 +102,21 @@ def test_collation_draws_the_same_for_any_workers_and_any_start(dataset, workers
 
 
 def layout(batch):
-    return type(batch), [(one.dtype, one.shape, one.stride(), one.tolist()) for one in batch]
+    return type(batch), [(one.dtype, one.shape, one.stride(), one.is_conj(), one.is_neg(), plain(one)) for one in batch]
+
+
+def plain(tensor):
+    return tensor.view(torch.uint8).tolist() if tensor.dtype in {torch.bits8, torch.float8_e4m3fn} else tensor.tolist()
 
 
 KINDS = {
     "tensors": (torch.rand(22, 3, 4), torch.arange(22), torch.arange(22) % 2 == 0, torch.rand(22).to(torch.bfloat16)),
     "not contiguous": (torch.rand(22, 3, 4, 5).to(memory_format=torch.channels_last), torch.rand(3, 22).T),
+    "contiguous in two ways": (torch.rand(22, 1, 4, 5).to(memory_format=torch.channels_last), torch.rand(22, 3, 1, 1)),
+    "expanded": (torch.rand(1, 3).expand(22, 3), torch.rand(22, 1).expand(22, 4), torch.rand(44, 2)[::2]),
+    "empty": (torch.rand(22, 0, 3), torch.rand(22, 1, 0, 0, 1)),
+    "views": (torch.rand(22, 2, dtype=torch.complex64).conj(), torch.rand(22, dtype=torch.complex64).conj().imag),
+    "of bits": (torch.zeros(22, 16, dtype=torch.uint8).view(torch.bits8), torch.rand(22).to(torch.float8_e4m3fn)),
 }
 
 
@@ -131,6 +140,19 @@ def test_tensors_that_a_dataset_gets_between_epochs_are_seen():
         loader.open_epoch(epoch, 0)
         assert loader.next_batch()[0].tolist() == [float(epoch)] * 4
         dataset.tensors = (torch.ones(4),)
+
+
+def add_some(_):
+    dataset = torch.utils.data.get_worker_info().dataset
+    dataset.tensors = (dataset.tensors[0] + len(dataset) + dataset[0][0],)
+
+
+def test_a_worker_finds_the_dataset_of_tensors_that_was_given():
+    source = DataLoader(TensorDataset(torch.arange(4.0)), 2, num_workers=1, worker_init_fn=add_some)
+    loader = EpochLoader(source, 5)
+    loader.open_epoch(0, 0)
+    assert [batch[0].tolist() for batch in iter(loader.next_batch, None)] == [[4.0, 5.0], [6.0, 7.0]]
+    loader.close()
 
 
 class Started(Points):

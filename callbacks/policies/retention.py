@@ -39,6 +39,7 @@ class StoredCheckpoint:
         progress: Of the state.
         reasons: Of the save.
         places: For each monitor, in their order, its place in the best list, 0 for rank 1; None where it has none.
+        is_exact: Whether training continues from it bit for bit.
         is_parent: Whether this attempt resumed from it.
         is_latest: Whether its bytes stand under `latest.ckpt` too, not by a symbolic link.
     """
@@ -48,6 +49,7 @@ class StoredCheckpoint:
     progress: Progress
     reasons: tuple[str, ...]
     places: Mapping[str, int | None] = field(factory=dict)
+    is_exact: bool = True
     is_parent: bool = False
     is_latest: bool = False
 
@@ -231,6 +233,7 @@ def _stored(entries: list[Entry], run: RunIdentity, lists: BestLists) -> StoredC
         progress=Progress(epoch, batch_in_epoch, step),
         reasons=called.reasons,
         places={name: found.index((epoch, step)) if (epoch, step) in found else None for name, found in states.items()},
+        is_exact=called.is_exact,
         is_parent=called.checkpoint_id == run.parent,
         is_latest=any(entry.name == LATEST and entry.identity is not None for entry in entries),
     )
@@ -262,13 +265,17 @@ def _protected(checkpoints: Sequence[StoredCheckpoint], leaves_newest: bool) -> 
 
     Spec: CPC-KEEP-004, CPC-KEEP-005, CPC-KEEP-008.
     """
-    newest = max((one.age for one in checkpoints), default=None)
+    newest = {max(ages) for ages in (_ages(checkpoints), _ages(one for one in checkpoints if one.is_exact)) if ages}
     newest_periodic = max((one.age for one in checkpoints if one.is_periodic), default=None)
     for one in checkpoints:
-        is_needed = one.age == newest and not (leaves_newest and one.is_latest)
+        is_needed = one.age in newest and not (leaves_newest and one.is_latest)
         is_not_passed = one.is_emergency and (newest_periodic is None or one.age >= newest_periodic)
         if one.is_parent or "manual" in one.reasons or is_needed or is_not_passed:
             yield one.name
+
+
+def _ages(checkpoints: Iterable[StoredCheckpoint]) -> list[tuple[int, Progress]]:
+    return [one.age for one in checkpoints]
 
 
 def _leaves_newest(policy: RetentionPolicy) -> bool:

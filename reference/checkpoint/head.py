@@ -109,7 +109,7 @@ class _ExtValues:
         if not tensor.segments:
             return tensor
         first = self._shared.setdefault(tensor.segments, tensor)
-        return first if (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
+        return first if first is tensor or (first.dtype, first.shape) == (tensor.dtype, tensor.shape) else tensor
 
 
 def _unpack(data: memoryview, keep: Callable[[int, bytes], object]) -> Any:  # noqa: ANN401 - plain values and slots

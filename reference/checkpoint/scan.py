@@ -1,4 +1,4 @@
-"""One bounded pass over the head of a file, before anything is built from it.
+"""One bounded pass over the head of a file that is not of the usual kind, before anything is built from it.
 
 Stock msgpack decoders allocate thousands of times the size of a hostile file and accept repeated keys. This scan
 allocates one small record a nesting level and one key set a map; what it lets pass is safe to hand to the decoder.

@@ -84,10 +84,10 @@ def parse_common(data: bytes) -> StoredTensor | None:
     if not _COMMON.fullmatch(data):
         return None
     try:
-        dtype, shape, segments = msgpack.unpackb(data)
-        return StoredTensor(dtype, tuple(shape), tuple(segments))
-    except (TypeError, ValueError):  # another number of items than a header says
+        dtype, shape, segments = msgpack.unpackb(data, use_list=False)
+    except ValueError:  # another number of items than a header says
         return None
+    return StoredTensor(dtype, shape, segments) if type(segments) is tuple else None
 
 
 def _any(data: bytes) -> StoredTensor:

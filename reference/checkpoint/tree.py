@@ -107,7 +107,7 @@ class StoredTensor:
 
 
 TENSOR_KINDS: Final = (Tensor, StoredTensor)  # a tuple is examined faster than a union
-_INNER: Final = (*TENSOR_KINDS, dict, list)
+_INNER: Final = (dict, list)
 
 
 @frozen
@@ -127,14 +127,18 @@ def tensors_of(tree: Tree, path: str = "") -> Iterator[tuple[str, Tensor | Store
     """Yields every tensor with its dotted path, depth first in the order of the tree."""
     if isinstance(tree, TENSOR_KINDS):
         yield path, tree
-    elif isinstance(tree, dict):
-        for key, value in tree.items():
-            if isinstance(value, _INNER):  # before anything is made for the many that are none
-                yield from tensors_of(value, f"{path}.{key}" if path else key)
+        return
+    pairs: Iterable[tuple[str | int, Tree]] = ()
+    start = end = ""
+    if isinstance(tree, dict):
+        pairs, start = tree.items(), f"{path}." if path else ""
     elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            if isinstance(value, _INNER):
-                yield from tensors_of(value, f"{path}[{index}]")
+        pairs, start, end = enumerate(tree), f"{path}[", "]"
+    for key, value in pairs:  # no name is made for what holds no tensor, and no generator for a tensor: there are many
+        if isinstance(value, TENSOR_KINDS):
+            yield f"{start}{key}{end}", value
+        elif isinstance(value, _INNER):
+            yield from tensors_of(value, f"{start}{key}{end}")
 
 
 def map_tensors(tree: Tree, convert: Callable[[Tensor | StoredTensor], Tree]) -> Tree:

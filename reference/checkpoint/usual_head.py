@@ -21,7 +21,7 @@ _FIRST: Final = range(0x83, 0x90)  # short maps of at least three pairs
 def unpack_usual(head: memoryview, make_ext: Callable[[int, bytes], object]) -> tuple[dict[str, Any], str] | None:
     """Unpacks a head that `scan_head` accepts.
 
-    The library steps over it first, which takes no memory: afterwards every length is known to be true.
+    The library steps over it first, which makes nothing: afterwards every length is known to be true.
 
     Args:
         head: The bytes from the start of the file to `head_length`.

@@ -133,7 +133,7 @@ class Context:
 
     Attributes:
         progress: Where training is.
-        metrics: Every metric so far, by flat name; a read-only view.
+        metrics: Every metric so far, by flat name; read-only, and as of this hook.
         run: Which run and attempt this is.
         in_window: Whether the progress lies between two batches of one accumulation window.
         request_stop: Asks for a normal end; the argument is the reason.

@@ -58,9 +58,7 @@ def samples_of(source: DataLoader[Any], seed: int) -> Samples:
     dataset, collate = source.dataset, source.collate_fn
     if type(dataset) is not TensorDataset or collate is not default_collate:
         return Samples(_SeededDataset(dataset, seed), collate, draws=True)
-    if _are_rows(dataset):
-        return Samples(_Rows(dataset), _as_it_is, draws=False)
-    return Samples(dataset, collate, draws=False)
+    return Samples(_Rows(dataset), _as_it_is, draws=False)
 
 
 class _SeededDataset(Dataset[Any]):
@@ -84,23 +82,42 @@ class _SeededDataset(Dataset[Any]):
 
 
 class _Rows(Dataset[Any]):
-    """A dataset of tensors that gives a batch in one go: what its samples would be, collated, several times as fast."""
+    """A dataset of tensors that gives a batch in one go: what its samples would be, collated, several times as fast.
+
+    To who looks at the dataset of a worker it is the dataset of tensors.
+    """
 
     def __init__(self, dataset: TensorDataset) -> None:
         self._dataset = dataset
 
+    @property
+    def tensors(self) -> tuple[torch.Tensor, ...]:
+        """Those of the dataset, which may be given others."""
+        return self._dataset.tensors
+
+    @tensors.setter
+    def tensors(self, tensors: tuple[torch.Tensor, ...]) -> None:
+        self._dataset.tensors = tensors
+
+    def __len__(self) -> int:
+        return len(self._dataset)
+
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, ...]:
+        sample: tuple[torch.Tensor, ...] = self._dataset[index]
+        return sample
+
     def __getitems__(self, indices: list[int]) -> list[torch.Tensor]:
-        """Loads the samples of a batch."""
-        chosen = torch.tensor(indices)
-        return [tensor[chosen] for tensor in self._dataset.tensors]
+        """Loads the samples of a batch; they lie in memory as collated ones do, whatever the order of the dataset."""
+        if not all(map(_has_rows, self.tensors)):
+            collated: list[torch.Tensor] = default_collate([self[index] for index in indices])
+            return collated
+        return [tensor.index_select(0, torch.tensor(indices, device=tensor.device)) for tensor in self.tensors]
 
 
-def _are_rows(dataset: TensorDataset) -> bool:
-    """Returns whether rows taken in one go are as collated ones are, to the way they lie in memory."""
-    return all(
-        type(one) is torch.Tensor and one.layout is torch.strided and one.is_contiguous() and not one.requires_grad
-        for one in dataset.tensors
-    )
+def _has_rows(tensor: torch.Tensor) -> bool:
+    """Returns whether rows can be taken in one go; an empty one, one of bits and one that learns are collated."""
+    is_plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and not tensor.is_quantized
+    return is_plain and tensor.numel() > 0 and not tensor.requires_grad
 
 
 def _as_it_is(batch: list[torch.Tensor]) -> list[torch.Tensor]:

@@ -22,6 +22,7 @@ class Stored:
         places: its place in the best list of each monitor, 0 for rank 1; None where it is in none.
         is_parent: whether the present attempt resumed from it.
         is_foreign: whether it is of another run, or superseded.
+        is_exact: whether training continues from it bit for bit.
         is_named: whether its name is a periodic or an emergency one.
     """
 
@@ -33,6 +34,7 @@ class Stored:
     is_parent: bool = False
     is_foreign: bool = False
     is_named: bool = True
+    is_exact: bool = True
 
     @property
     def age(self) -> tuple[int, Progress]:
@@ -107,6 +109,7 @@ def keep(stored: Sequence[Stored], *policies: Policy, newest_has_latest: bool = 
     own = [one for one in stored if not one.is_foreign]
     asked = set[str]().union(*(policy(own) for policy in policies))
     newest = max((one.age for one in own), default=None)
+    newest_exact = max((one.age for one in own if one.is_exact), default=None)
     newest_periodic = max((one.age for one in own if one.is_periodic), default=(0, (0, 0, 0)))
     return {
         one.name
@@ -115,6 +118,6 @@ def keep(stored: Sequence[Stored], *policies: Policy, newest_has_latest: bool = 
         or one.is_parent
         or one.name in asked
         or "manual" in one.reasons
-        or (one.age == newest and not newest_has_latest)
+        or (one.age in {newest, newest_exact} and not newest_has_latest)
         or (one.is_emergency and one.age >= newest_periodic)
     }

@@ -121,6 +121,7 @@ class Store:
                 is_parent=file is self.origin.parent,
                 is_foreign=self._is_superseded(file),
                 is_named=_may_go(name),
+                is_exact=file.exact,
             )
             for file, name in names.items()
         ]
