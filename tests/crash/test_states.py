@@ -18,7 +18,7 @@ from crash.workloads import SETTINGS, VERBS, Given, sequences
 FLOOR = sized(5_000, 100_000)
 PROCESSES = sized(1, 2)
 LONGER = ("links", "symbolic links")  # second names in place: what can be left half done is the most there
-DOUBLE = sized(40, 5)
+DOUBLE = sized(40, 3)
 
 
 def plan():
