@@ -7,7 +7,8 @@ from crash.trace import seen, trace
 from crash.workloads import SETTINGS
 
 VERBS = ("best", "save", "async", "retention", "recovery", "rewind", "save", "emergency", "resume")
-LONG = [("save",), ("best", "best", "best", "retention"), ("recovery", "recovery", "save"), VERBS]
+BACKWARDS = VERBS[::-1]
+LONG = [("save",), ("best", "best", "best", "retention"), ("recovery", "recovery", "save"), VERBS, BACKWARDS]
 WORKLOADS = sized([VERBS], LONG)
 FLOOR = sized(300, 1_000)
 
