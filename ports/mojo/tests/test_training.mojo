@@ -22,7 +22,11 @@ from tenuto import (
     write_bytes,
     write_file,
 )
+from tenuto.callbacks.ranking import BestEntry, BestList, Monitor
+from tenuto.callbacks.retention import plan_retention
 from tenuto.clock import random_hex
+from tenuto.entries import Entry
+from tenuto.events.progress import Progress, RunIdentity
 from tenuto.fs import map_file
 from tenuto.ledger import checkpoint_names, read_ledger
 from tenuto.storage import names_in
@@ -268,6 +272,57 @@ def test_policies() raises:
     assert_equal(
         fit(union, 5, "never"),
         "checkpoint_epoch_0003.ckpt checkpoint_epoch_0005.ckpt latest.ckpt",
+    )
+
+
+def entry_of(var name: String, progress: Progress, is_exact: Bool) -> Entry:
+    """A checkpoint of the first attempt of the run `r`."""
+    var entry = Entry(name^)
+    entry.checkpoint_id = String("at ", progress.epoch, progress.batch_in_epoch)
+    entry.run_id = "r"
+    entry.attempt = 1
+    entry.progress = progress
+    entry.is_exact = is_exact
+    entry.is_full = True
+    return entry^
+
+
+def gone_behind_a_manual_save(
+    policy: Int, latest: Progress
+) raises TenutoError -> String:
+    """What a policy deletes after a save inside a hook, which is not exact;
+    `latest` is the state that `latest.ckpt` leads to.
+    """
+    var found = List[Entry]()
+    for epoch in range(1, 4):
+        var name = String("checkpoint_epoch_000", epoch, ".ckpt")
+        found.append(entry_of(name^, Progress(epoch, 0, 2 * epoch), True))
+    var manual = entry_of(
+        "checkpoint_epoch_0003_step_00000007.ckpt", Progress(3, 1, 7), False
+    )
+    manual.reasons.append("manual")
+    found.append(manual^)
+    found.append(entry_of("latest.ckpt", latest, latest.batch_in_epoch == 0))
+    var lists: List[BestList] = [BestList(Monitor("val_loss"))]
+    lists[0].entries.append(BestEntry(0.5, 1, 2, "best_model_val_loss.ckpt"))
+    return text(
+        plan_retention(
+            found, RunIdentity("r"), [Retention(policy)], lists, True
+        )
+    )
+
+
+def test_the_newest_exact_checkpoint_stays() raises:
+    """Spec: CPC-KEEP-004, CPC-KEEP-008."""
+    var second = "checkpoint_epoch_0002.ckpt"
+    var manual = Progress(3, 1, 7)
+    assert_equal(
+        gone_behind_a_manual_save(Retention.BEST_AND_LATEST, manual), second
+    )
+    assert_equal(gone_behind_a_manual_save(Retention.BEST, manual), second)
+    assert_equal(
+        gone_behind_a_manual_save(Retention.BEST, Progress(3, 0, 6)),
+        "checkpoint_epoch_0002.ckpt checkpoint_epoch_0003.ckpt",
     )
 
 

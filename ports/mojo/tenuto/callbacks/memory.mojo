@@ -54,10 +54,10 @@ def _renamed(var entry: BestEntry, one: Monitor) -> BestEntry:
     Spec: CPC-BEST-014.
     """
     var at_end = entry_name(
-        one.name, one.slots, Progress(entry.epoch, 0, entry.step)
+        one.name, one.slots(), Progress(entry.epoch, 0, entry.step)
     )
     var inside = entry_name(
-        one.name, one.slots, Progress(entry.epoch, 1, entry.step)
+        one.name, one.slots(), Progress(entry.epoch, 1, entry.step)
     )
     if entry.file != inside:
         entry.file = at_end^
@@ -122,7 +122,7 @@ struct Memory(Copyable):
             for ref one in lists:
                 if one.monitor.name == name and one.monitor.mode == mode:
                     is_known = True
-                    for k in range(min(len(found), one.monitor.slots)):
+                    for k in range(min(len(found), one.monitor.slots())):
                         one.entries.append(
                             _renamed(found[k].copy(), one.monitor)
                         )

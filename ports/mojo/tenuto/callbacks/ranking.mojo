@@ -13,15 +13,19 @@ struct Monitor(Copyable):
     var name: String
     var mode: String
     var min_delta: Float64
-    var slots: Int
+    var save_top_k: Optional[Int]
     var overwrite: Bool
 
     def __init__(out self, var name: String):
         self.name = name^
         self.mode = "min"
         self.min_delta = 0.0
-        self.slots = 1
+        self.save_top_k = None
         self.overwrite = True
+
+    def slots(self) -> Int:
+        """How many entries its best list holds."""
+        return self.save_top_k.or_else(1)
 
     def is_better(self, value: Float64, than: Float64) -> Bool:
         """Without tolerance. Spec: CPC-BEST-001."""
@@ -112,7 +116,7 @@ struct BestList(Copyable):
             ):
                 return answer^
         ref m = self.monitor
-        if m.slots == 1 and len(self.entries) > 0:
+        if m.slots() == 1 and len(self.entries) > 0:
             if not m.improves(value, self.entries[0].value):
                 return answer^
             answer.place = 0
@@ -120,19 +124,19 @@ struct BestList(Copyable):
             answer.place = self._place(
                 value, progress.epoch, progress.global_step
             )
-        if answer.place >= m.slots:
+        if answer.place >= m.slots():
             answer.place = -1
             return answer^
         if len(self.entries) > 0:
             answer.previous = self.entries[0].value
-        var file = entry_name(m.name, m.slots, progress)
+        var file = entry_name(m.name, m.slots(), progress)
         self.entries.insert(
             answer.place,
             BestEntry(value, progress.epoch, progress.global_step, file^),
         )
-        if len(self.entries) > m.slots:
+        if len(self.entries) > m.slots():
             var evicted = self.entries.pop()
-            if m.slots > 1:
+            if m.slots() > 1:
                 answer.left = evicted.file.copy()
         return answer^
 

@@ -228,7 +228,7 @@ struct Repository(Movable):
             for i in range(len(one.entries)):
                 ref entry = one.entries[i]
                 self._lead(entry.file, entry, lists)
-                if i == 0 and one.monitor.slots > 1:
+                if i == 0 and one.monitor.slots() > 1:
                     self._lead(best_name(one.monitor.name), entry, lists)
         if self._newest and self.settings.latest != "none":
             var checkpoint_id = self._newest.value().copy()

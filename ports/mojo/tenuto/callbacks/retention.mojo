@@ -2,7 +2,7 @@
 from ..entries import Entry
 from ..events.progress import RunIdentity
 from ..ledger import sort_texts
-from .naming import is_boundary_name, is_emergency_name
+from .naming import LATEST, is_boundary_name, is_emergency_name
 from .ranking import BestList
 
 
@@ -116,19 +116,38 @@ def plan_retention(
 def _is_protected(
     own: List[Entry], i: Int, run: RunIdentity, gives_up_newest: Bool
 ) -> Bool:
-    """Spec: CPC-KEEP-004, CPC-KEEP-005."""
+    """Whether an entry stays whatever the policies say.
+
+    Spec: CPC-KEEP-004, CPC-KEEP-005, CPC-KEEP-008.
+    """
     ref entry = own[i]
     if entry.has_reason("manual"):
         return True
     if run.parent and entry.checkpoint_id == run.parent.value():
         return True
-    var is_newest = True
-    var is_passed = False  # by a periodic one
-    for k in range(len(own)):
-        if entry.is_older(own[k]):
-            is_newest = False
-            if _is_periodic(own[k]):
-                is_passed = True
-    if is_newest and not gives_up_newest:
+    if _is_needed(own, i) and not (gives_up_newest and _is_latest(own, i)):
         return True
-    return is_emergency_name(entry.name) and not is_passed
+    return is_emergency_name(entry.name) and _newer(own, i) == 0
+
+
+def _is_needed(own: List[Entry], i: Int) -> Bool:
+    """Whether it is the newest, or the newest exact one: `auto` passes over
+    every other kind, and would find nothing behind an emergency file.
+    """
+    var is_newest = True
+    var is_newest_exact = own[i].is_exact
+    for k in range(len(own)):
+        if own[i].is_older(own[k]):
+            is_newest = False
+            is_newest_exact = is_newest_exact and not own[k].is_exact
+    return is_newest or is_newest_exact
+
+
+def _is_latest(own: List[Entry], i: Int) -> Bool:
+    """Whether its bytes stand under `latest.ckpt`; a newer save that is not
+    exact takes that name from the newest exact one.
+    """
+    for entry in own:
+        if entry.name == LATEST:
+            return entry.checkpoint_id == own[i].checkpoint_id
+    return False

@@ -66,8 +66,11 @@ struct Saver(Movable):
         self._repository.value().repair(self.memory[].lists)
 
     def end_batch(mut self, context: Context) raises TenutoError:
-        """Save by steps and by seconds. Spec: CPC-WHEN-002, CPC-WHEN-008."""
-        if self.settings.save_every_steps:
+        """Save by steps and by seconds.
+
+        Spec: CPC-WHEN-002, CPC-WHEN-008, CPC-CALL-007.
+        """
+        if self.settings.save_every_steps or self.settings.save_every_seconds:
             self.news.tell(context)
         var update = Update(self.memory[].copy())
         var is_due = self._is_time(context)

@@ -184,7 +184,7 @@ struct CheckpointSettings(Copyable):
         var all = self.monitors.copy()
         all.append(self.monitor.copy())
         for one in all:
-            if not one.overwrite and one.slots > 1:
+            if not one.overwrite and one.slots() > 1:
                 raise invalid("overwrite", "true with several slots")
             if escape(one.name).byte_length() > 180:
                 raise invalid("monitor", "at most 180 bytes in a file name")
@@ -230,8 +230,7 @@ def put_monitor(
     elif name == "min_delta":
         one.min_delta = read_amount(name, v, whole=True)
     elif name == "save_top_k":
-        var slots = read_integer_or_nil(name, v)
-        one.slots = slots.or_else(1)
+        one.save_top_k = read_integer_or_nil(name, v)
     elif name == "overwrite":
         one.overwrite = read_switch(name, v)
     else:
@@ -240,12 +239,15 @@ def put_monitor(
 
 
 def _is_changed(one: Monitor) -> Bool:
-    """Whether a monitor has another value than the default of a setting."""
+    """Whether a monitor has another value than the default of a setting.
+
+    One slot that is asked for is another value than nil. Spec: CPC-SET-003.
+    """
     return (
         one.name != "val_loss"
         or one.mode != "min"
         or one.min_delta != 0.0
-        or one.slots != 1
+        or Bool(one.save_top_k)
         or not one.overwrite
     )
 
@@ -275,7 +277,7 @@ def _is_tail(b: Span[UInt8, _], one: Monitor) -> Bool:
         return True
     if b[0] != 0x5F:
         return False
-    if one.slots > 1:
+    if one.slots() > 1:
         return moment_end(b, 1) == len(b)
     return not one.overwrite and _is_time(b)
 

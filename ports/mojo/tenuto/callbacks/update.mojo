@@ -93,7 +93,7 @@ def admit(
             update.names.append(name^)
             continue
         update.names.append(one.entries[admission.place].file.copy())
-        if one.monitor.slots > 1 and admission.place == 0:
+        if one.monitor.slots() > 1 and admission.place == 0:
             update.names.append(best_name(one.monitor.name))
         if admission.left:
             update.left.append(admission.left.copy())

@@ -208,6 +208,11 @@ struct Trainer[W: Workload](Movable):
         return RestoreReport(self.progress, exact, notes^)
 
     def _train(mut self) raises TenutoError:
+        """Every epoch that is left, between the first hook and the last.
+
+        A stop is looked for before a signal: with nothing left to train the
+        end is a normal one. Spec: TR-FAIL-016, TR-FAIL-018, TR-FAIL-024.
+        """
         var start = self._context(Hook.TRAIN_START)
         start.resumed = self._is_resumed
         start.max_epochs = self.settings.max_epochs
@@ -216,7 +221,6 @@ struct Trainer[W: Workload](Movable):
         if self._is_over():
             log("nothing is left to train")
         else:
-            self._interrupts.poll()
             while self.progress.epoch < self.settings.max_epochs and (
                 not self._stop
             ):
