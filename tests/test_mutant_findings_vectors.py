@@ -131,7 +131,7 @@ def test_a_tensor_in_as_many_segments_as_it_needs_and_cut_elsewhere_is_not_canon
     for sizes in ((100, 100, 50), (50, 100, 100)):
         starts = [sum(sizes[:at]) for at in range(3)]
         cut = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
-        monkeypatch.setattr(layout, "_cut", lambda tensor, cut=cut: [tensor.data[part] for part in cut])
+        monkeypatch.setattr(layout, "_cut", lambda data, cut=cut: [data[part] for part in cut])
         data = b"".join(encode(make_document(model_state=Tensor("uint8", (250,), bytes(250)))))
         document = open_checkpoint(BufferSource(memoryview(data))).document()
         assert document.canonical == (sizes[0] == 100)
