@@ -9,6 +9,7 @@ import random
 import sys
 from ast import literal_eval
 from collections import Counter
+from importlib.util import find_spec
 
 import pytest
 
@@ -99,7 +100,10 @@ def lacking(folder, act, step, writing):
 @REQUIRED
 @pytest.mark.req("CKPT-READ-005")
 def test_memory_that_runs_out_at_every_allocation(tmp_path, record_property):
-    pytest.importorskip("_testcapi", reason="this interpreter cannot make allocations fail")
+    if find_spec("_testcapi") is None:
+        lane = Lane("E allocations", 0, 0, 1, 0, 0, "this interpreter cannot make allocations fail")
+        conclude(lane, record_property)
+        pytest.skip(lane.reason)
     ended, wrong = Counter(), []
     for act in (*CHANGING, "encode", "load", "verify", "ledger"):
         reading, writing = os.pipe()
