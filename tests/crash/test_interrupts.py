@@ -111,7 +111,7 @@ def test_memory_that_runs_out_at_every_allocation(tmp_path, record_property):
         if child == 0:
             try:
                 os.close(reading)
-                lacking(tmp_path / act, act, sized(37, 1), writing)
+                lacking(tmp_path / act, act, sized(29, 1), writing)
             finally:
                 os._exit(0)
         os.close(writing)
