@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from importlib.metadata import distribution
 from pathlib import Path
 from typing import Final
 
@@ -61,10 +61,16 @@ def build(source: str, folder: Path, *, cold: bool = False) -> Built:
         CalledProcessError: It could not be built.
     """
     path, start = folder / Path(source).stem, time.perf_counter()
-    command = [str(Path(sys.executable).parent / "mojo"), "build", *FLAGS, source, "-o", str(path)]
+    command = [str(_compiler()), "build", *FLAGS, source, "-o", str(path)]
     environment = {**os.environ, **QUIET, **({"MODULAR_CACHE_DIR": str(folder / "cache")} if cold else {})}
     subprocess.run(command, cwd=PORT, env=environment, check=True, stdout=subprocess.DEVNULL)
     return Built(path, time.perf_counter() - start, path.stat().st_size)
+
+
+def _compiler() -> Path:
+    """Returns the compiler, which is installed in the first environment; that of the peers only sees its packages."""
+    packages = Path(str(distribution("mojo").locate_file("")))
+    return packages.parents[2] / "bin/mojo"
 
 
 class Program:
