@@ -89,6 +89,8 @@ class _Rows(Dataset[Any]):
 
     def __init__(self, dataset: TensorDataset) -> None:
         self._dataset = dataset
+        self._looked_at: tuple[torch.Tensor, ...] = ()
+        self._have_rows = True
 
     @property
     def tensors(self) -> tuple[torch.Tensor, ...]:
@@ -108,10 +110,14 @@ class _Rows(Dataset[Any]):
 
     def __getitems__(self, indices: list[int]) -> list[torch.Tensor]:
         """Loads the samples of a batch; they lie in memory as collated ones do, whatever the order of the dataset."""
-        if not all(map(_has_rows, self.tensors)):
+        tensors = self.tensors
+        if tensors is not self._looked_at:  # not at each batch
+            self._looked_at, self._have_rows = tensors, all(map(_has_rows, tensors))
+        if not self._have_rows:
             collated: list[torch.Tensor] = default_collate([self[index] for index in indices])
             return collated
-        return [tensor.index_select(0, torch.tensor(indices, device=tensor.device)) for tensor in self.tensors]
+        chosen = torch.tensor(indices)
+        return [tensor.index_select(0, chosen.to(tensor.device)) for tensor in tensors]
 
 
 def _has_rows(tensor: torch.Tensor) -> bool:
