@@ -17,17 +17,16 @@ from crash.workloads import SETTINGS, VERBS, Given, sequences
 
 FLOOR = sized(5_000, 100_000)
 PROCESSES = sized(1, 2)
-LONGER = ("links", "symbolic links")  # second names in place: what can be left half done is the most there
 DOUBLE = sized(40, 3)
 
 
 def plan():
-    """Returns (settings, sequences) of every search: in the long size all of up to four verbs with links."""
+    """Returns (settings, sequences) of every search: in the long size all of up to four verbs."""
     chance = random.Random(4)
     two, three = (list(itertools.product(VERBS, repeat=count)) for count in (2, 3))
     if not is_long():
         return [(name, [*sequences(1), *chance.sample(two, 24), *chance.sample(three, 12)]) for name in SETTINGS]
-    searches = {name: list(sequences(4 if name in LONGER else 3)) for name in SETTINGS}
+    searches = {name: list(sequences(4)) for name in SETTINGS}
     return [(name, found[at::16]) for at in range(16) for name, found in searches.items()]
 
 
