@@ -11,7 +11,6 @@ __all__ = ["Background"]
 
 _Result = TypeVar("_Result")
 
-
 _log = logging.getLogger("tenuto")
 
 

@@ -10,6 +10,7 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from test_background_decisions import without_threads
 
 from tenuto.reference.checkpoint import PosixStorage, Store, Tensor, encode, read_tensors, verify_checkpoint
 from tenuto.reference.checkpoint.layout import PART_BYTES, lay_out, parts
@@ -175,12 +176,10 @@ def test_one_thread_runs_the_tasks_in_their_order_on_the_thread_of_the_caller():
 
 
 def test_without_a_thread_to_be_had_the_caller_does_it_all(tmp_path, document):
-    before, seen = threading.stack_size(1 << 56), []  # for such a stack there is no room
-    try:
+    seen = []
+    with without_threads():
         run_tasks([lambda number=number: seen.append((number, threading.get_ident())) for number in range(5)], 2)
         Store(tmp_path, "r").save("a.ckpt", document)
-    finally:
-        threading.stack_size(before)
     assert seen == [(number, threading.get_ident()) for number in range(5)]
     assert same(tmp_path, "a.ckpt", document)
 

@@ -265,17 +265,14 @@ def _protected(checkpoints: Sequence[StoredCheckpoint], leaves_newest: bool) -> 
 
     Spec: CPC-KEEP-004, CPC-KEEP-005, CPC-KEEP-008.
     """
-    newest = {max(ages) for ages in (_ages(checkpoints), _ages(one for one in checkpoints if one.is_exact)) if ages}
+    newest = max((one.age for one in checkpoints), default=None)
+    newest_exact = max((one.age for one in checkpoints if one.is_exact), default=None)
     newest_periodic = max((one.age for one in checkpoints if one.is_periodic), default=None)
     for one in checkpoints:
-        is_needed = one.age in newest and not (leaves_newest and one.is_latest)
+        is_needed = one.age in {newest, newest_exact} and not (leaves_newest and one.is_latest)
         is_not_passed = one.is_emergency and (newest_periodic is None or one.age >= newest_periodic)
         if one.is_parent or "manual" in one.reasons or is_needed or is_not_passed:
             yield one.name
-
-
-def _ages(checkpoints: Iterable[StoredCheckpoint]) -> list[tuple[int, Progress]]:
-    return [one.age for one in checkpoints]
 
 
 def _leaves_newest(policy: RetentionPolicy) -> bool:

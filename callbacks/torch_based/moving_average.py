@@ -160,9 +160,9 @@ class ExponentialMovingAverage(BaseCallback):
         """Exchanges the data of weights and average, all or none: no bit is lost, and tied weights stay tied."""
         exchanged: list[tuple[torch.Tensor, torch.Tensor]] = []
         try:
-            _exchange([(value, self._average[name]) for name, value in self._live().items()], exchanged)
+            _exchange_pairs([(value, self._average[name]) for name, value in self._live().items()], exchanged)
         except BaseException:
-            _exchange(exchanged[::-1], [])  # last first, as tied weights were exchanged several times
+            _exchange_pairs(exchanged[::-1], [])  # last first, as tied weights were exchanged several times
             raise
         self._is_applied = not self._is_applied
 
@@ -172,7 +172,9 @@ class ExponentialMovingAverage(BaseCallback):
         return {**dict(model.named_parameters()), **dict(model.named_buffers())}
 
 
-def _exchange(pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torch.Tensor, torch.Tensor]]) -> None:
+def _exchange_pairs(
+    pairs: list[tuple[torch.Tensor, torch.Tensor]], done: list[tuple[torch.Tensor, torch.Tensor]]
+) -> None:
     """Exchanges the data of each pair; `done` gets the pairs that have been."""
     with torch.no_grad():
         for live, average in pairs:

@@ -51,13 +51,12 @@ def unpack_usual(head: memoryview, make_ext: Callable[[int, bytes], object]) -> 
 
 
 def _map(pairs: list[tuple[Any, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if not _are_keys(found) or len(found) < len(pairs):
+    if not _are_keys([key for key, _ in pairs]):
         raise ValueError("a key that is no text, or is there twice")
-    return found
+    return dict(pairs)
 
 
-def _are_keys(keys: Collection[Any]) -> bool:
+def _are_keys(keys: list[Any]) -> bool:
     return {*map(type, keys)} <= {str} and len({*keys}) == len(keys)
 
 

@@ -6,7 +6,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +14,9 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 from tenuto.reference.errors import ConfigError
 from tenuto.reference.trainer.torch_generators import isolated_generators
-from tenuto.reference.trainer.torch_samples import samples_of
+from tenuto.reference.trainer.torch_samples import MASK, samples_of
 
 __all__ = ["EpochLoader", "epoch_order", "unsupported"]
-
-_MASK: Final = 2**64 - 1
 
 
 def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
@@ -28,7 +26,7 @@ def epoch_order(seed: int, epoch: int, count: int) -> list[int]:
 
     Spec: TR-LOOP-002.
     """
-    keys = np.random.Philox(key=[seed & _MASK, epoch]).random_raw(count)
+    keys = np.random.Philox(key=[seed & MASK, epoch]).random_raw(count)
     return [int(index) for index in np.argsort(keys, kind="stable")]
 
 

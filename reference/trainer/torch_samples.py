@@ -11,18 +11,18 @@ import torch
 from attrs import frozen
 from torch.utils.data import DataLoader, Dataset, TensorDataset, default_collate
 
-__all__ = ["Samples", "mixed", "samples_of", "seed_generators"]
+__all__ = ["MASK", "Samples", "mixed", "samples_of", "seed_generators"]
 
-_MASK: Final = 2**64 - 1
+MASK: Final = 2**64 - 1  # what of a seed counts
 
 
 def mixed(seed: int, *numbers: int) -> int:
     """Mixes numbers to 64 bits (the finalizer of SplitMix64, applied for each)."""
-    mixed = seed & _MASK
+    mixed = seed & MASK
     for number in numbers:
-        mixed = (mixed + 0x9E3779B97F4A7C15 * (number + 1)) & _MASK
-        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
-        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
+        mixed = (mixed + 0x9E3779B97F4A7C15 * (number + 1)) & MASK
+        mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+        mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & MASK
         mixed ^= mixed >> 31
     return mixed
 
@@ -121,7 +121,7 @@ class _Rows(Dataset[Any]):
 
 
 def _has_rows(tensor: torch.Tensor) -> bool:
-    """Returns whether rows can be taken in one go; an empty one, one of bits and one that learns are collated."""
+    """Returns whether rows can be taken in one go; one that is empty, quantized or learns is collated."""
     is_plain = type(tensor) is torch.Tensor and tensor.layout is torch.strided and not tensor.is_quantized
     return is_plain and tensor.numel() > 0 and not tensor.requires_grad
 

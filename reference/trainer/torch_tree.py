@@ -135,17 +135,19 @@ class TreeMaker:
 
 def to_torch(tensor: Tensor) -> torch.Tensor:
     """Returns a torch tensor on the CPU with a copy of the data."""
-    dtype = _TORCH_DTYPES[tensor.dtype]
-    if not tensor.size_bytes:
-        return torch.empty(tensor.shape, dtype=dtype)
-    return torch.frombuffer(bytearray(tensor.data), dtype=dtype).reshape(tensor.shape)
+    return _over(bytearray(tensor.data), tensor)
 
 
 def borrowed(tensor: Tensor) -> torch.Tensor:
     """Returns a torch tensor on the CPU over the data, which is not to be written to; over a copy of read-only data."""
-    if not tensor.size_bytes or memoryview(tensor.data).readonly:
-        return to_torch(tensor)
-    return torch.frombuffer(tensor.data, dtype=_TORCH_DTYPES[tensor.dtype]).reshape(tensor.shape)
+    return to_torch(tensor) if tensor.data.readonly else _over(tensor.data, tensor)
+
+
+def _over(data: bytearray | memoryview, tensor: Tensor) -> torch.Tensor:
+    dtype = _TORCH_DTYPES[tensor.dtype]
+    if not tensor.size_bytes:
+        return torch.empty(tensor.shape, dtype=dtype)
+    return torch.frombuffer(data, dtype=dtype).reshape(tensor.shape)
 
 
 def like(template: Any, tree: Tree) -> Any:  # noqa: ANN401 - any live value is a template
