@@ -71,8 +71,8 @@ failures: $(INSTALLED) ## kill and fail runs in every way of the failure contrac
 	@TENUTO_WRITE_PAGE=1 $(BIN)/python -m pytest -q tests/test_failure_matrix.py && grep '^|' docs/reference/failures.md
 
 .PHONY: torture torture-show
-torture: strace $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; half an hour to hours
-	@TENUTO_TORTURE=1 $(BIN)/python -m pytest tests/crash
+torture: strace $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; about two hours on two cores
+	@TENUTO_TORTURE=1 $(BIN)/python -m pytest -v -n 2 --dist worksteal tests/crash
 
 torture-show: $(INSTALLED) ## take one fsync out of the save protocol, in three places, and see what is found
 	@$(BIN)/python tests/crash/show.py

@@ -122,19 +122,30 @@ def _tell(writing, word):
     os.write(writing, ("\t".join(word) + "\n").encode())
 
 
+def live_to_the_end(work, folder, hear):
+    """As `live` without a kill, and so without the price of a process; the system gets the folder from both alike."""
+    return _code(work, folder, Dying(folder, None, hear))
+
+
 def _be_born(work, folder, ops):
-    logging.disable(logging.CRITICAL)
     code = 1
+    try:
+        logging.disable(logging.CRITICAL)
+        code = _code(work, folder, ops)
+    finally:
+        os._exit(code)
+
+
+def _code(work, folder, ops):
+    """Returns how a life ends that is not killed: 0, or 1 for an error, which is reported."""
     try:
         with through(ops):
             work(folder)
-        code = 0
     except Exception as error:  # noqa: BLE001 - an ending, or an error that is reported
-        code = 0 if is_ending(error) else 1
-        if code:
+        if not is_ending(error):
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
-    finally:
-        os._exit(code)
+            return 1
+    return 0
 
 
 def is_ending(error):

@@ -4,15 +4,20 @@ The oracle lives in the process that kills: it knows by a pipe which saves were 
 with that after each kill.
 """
 
+import gc
+import itertools
+import logging
 import random
+import shutil
 import signal
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from crash.acknowledged import Acknowledged, damaged, temporaries
 from crash.dying import Dying
-from crash.lives import EPOCHS, live
+from crash.lives import EPOCHS, SCENARIOS, live, live_to_the_end
 from crash.record import Lane, conclude
-from crash.seam import through
+from crash.seam import remembering, through
 from tenuto.reference.checkpoint.compare import digest
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.checkpoint.newest import find_latest_checkpoint
@@ -49,7 +54,7 @@ class Session:
         """
         moment, (operations, seconds) = {"deadly": first}, self.length
         for _ in range(KILLS):
-            if not self._live(**moment):
+            if not self._is_killed(moment):
                 break
             self.kills.append(moment.get("deadly") or f"{moment['seconds']:.6f} s")
             if self.moments.random() < 0.7:
@@ -57,20 +62,23 @@ class Session:
             else:
                 moment = {"seconds": self.moments.uniform(0.0, seconds)}
         for _ in range(2 * EPOCHS):  # an ending of the scenario ends a life, too
-            self._live()
+            self._note_wrong(live_to_the_end(self.work, self.folder, self.promised.hear))
             if _epoch(self.folder) == EPOCHS:
                 break
         self._note([f"damaged: {name}" for name in damaged(self.folder)])
         self._note([f"left behind: {name}" for name in temporaries(self.folder)])
 
-    def _live(self, **moment):
-        """Returns whether the life was killed."""
+    def _is_killed(self, moment):
+        """Lives until a moment; returns whether it came."""
         ended = live(self.work, self.folder, self.promised.hear, **moment)
-        wrong = self.promised.breaches(self.folder)
-        if ended not in {0, -signal.SIGKILL}:
-            wrong.append(f"a life ended with {ended}")
-        self._note(wrong, moment)
+        self._note_wrong(ended, moment)
         return ended == -signal.SIGKILL
+
+    def _note_wrong(self, ended, moment=None):
+        """Notes what is wrong with the folder after a life, and if it ended as none may."""
+        self._note(self.promised.breaches(self.folder), moment)
+        if ended not in {0, -signal.SIGKILL}:
+            self._note([f"a life ended with {ended}"], moment)
 
     def _note(self, wrong, moment=None):
         self.breaches += [f"{self.title}, {self.kills} {moment or ''}: {one}" for one in wrong]
@@ -104,11 +112,64 @@ class Tally:
         self.kills, self.different, self.breaches = 0, set(), []
 
     def add(self, session):
+        """Counts what one session came to."""
         self.kills += len(session.kills)
         name = session.work.__self__.name
         self.different.update((name, *session.kills[: n + 1]) for n in range(len(session.kills)))
         self.breaches += session.breaches
 
+    def take(self, other):
+        """Takes over what another tally has counted."""
+        self.kills += other.kills
+        self.different |= other.different
+        self.breaches += other.breaches
+
     def conclude(self, lane, floor, record_property):
         record_property("breaches", self.breaches[:20])
         conclude(Lane(lane, self.kills, len(self.different), 0, len(self.breaches), floor), record_property)
+
+
+def hunt_down(number, kills, folder):
+    """Holds sessions with a scenario that only saves, until there were so many different kills.
+
+    Args:
+        number: Of the scenario.
+        kills: How many.
+        folder: In which each session has its folder.
+
+    Returns:
+        A `Tally`.
+    """
+    return _hold(SCENARIOS[number].save, kills, Path(folder), (150, 0.03), is_training=False)
+
+
+def hunt_down_training(number, kills, folder):
+    """As `hunt_down`, with whole trainings, whose last states are compared with one that nobody killed."""
+    return _hold(SCENARIOS[number].train, kills, Path(folder), (250, 0.06), is_training=True)
+
+
+def _hold(work, kills, folder, length, *, is_training):
+    tally, home = Tally(), folder / f"{work.__name__} {work.__self__.name}"
+    with _lean():
+        expected, operations = uninterrupted(work, home)
+        shutil.rmtree(home)
+        for seed in itertools.takewhile(lambda _: len(tally.different) < kills, itertools.count()):
+            session = Session(work, home, seed, length)
+            session.run(first=1 + seed * 37 % operations)  # 37 and most counts share no factor: all are met in time
+            if is_training:
+                session.compare(expected)
+            tally.add(session)
+            shutil.rmtree(home)
+    return tally
+
+
+@contextmanager
+def _lean():
+    """Forks are cheap and silent."""
+    logging.disable(logging.CRITICAL)  # thousands of recoveries have much to say
+    gc.collect()
+    gc.freeze()  # what is not touched is not copied
+    with remembering():  # what one process has parsed, those that it forks need not parse again
+        yield
+    gc.unfreeze()
+    logging.disable(logging.NOTSET)

@@ -1,14 +1,13 @@
 """Lane A: after a crash at any operation, with anything on the disk that may be there, no acknowledged save is lost."""
 
 import itertools
-import multiprocessing
 import random
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 
 from crash.disk import Disk
+from crash.pool import spread
 from crash.record import Lane, conclude, is_long, sized
 from crash.recorder import Operation
 from crash.recovery import BreachError, check_end, check_files
@@ -16,7 +15,6 @@ from crash.states import Findings, search
 from crash.workloads import SETTINGS, VERBS, Given, sequences
 
 FLOOR = sized(5_000, 100_000)
-PROCESSES = sized(1, 2)
 DOUBLE = sized(40, 3)
 
 
@@ -32,13 +30,8 @@ def plan():
 
 def searched():
     found = Findings()
-    if PROCESSES == 1:
-        for name, verbs in plan():
-            found.add(search(name, verbs, DOUBLE))
-        return found
-    with ProcessPoolExecutor(PROCESSES, mp_context=multiprocessing.get_context("fork")) as pool:
-        for part in [pool.submit(search, name, verbs, DOUBLE) for name, verbs in plan()]:
-            found.add(part.result())
+    for part in spread(search, [(name, verbs, DOUBLE) for name, verbs in plan()]):
+        found.add(part)
     return found
 
 
