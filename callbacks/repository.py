@@ -103,6 +103,7 @@ class Repository:
         run: Of this attempt.
         latest: How `latest.ckpt` is made.
         verify: Whether each file is read back.
+        is_compressing: Whether tensors are compressed for which that pays.
         retention: What is kept.
         monitors: The metrics of which the best are kept.
         ops: The storage, None for that of the system.
@@ -115,12 +116,13 @@ class Repository:
         *,
         latest: LatestMode,
         verify: bool,
+        is_compressing: bool = False,
         retention: RetentionPolicy | None = None,
         monitors: tuple[MonitorSettings, ...] = (),
         ops: StorageOps | None = None,
     ) -> None:
         replaced = [naming.best_name(one.monitor) for one in monitors if one.overwrite]
-        store = Store(folder, run.run_id, verify, ops or PosixStorage())
+        store = Store(folder, run.run_id, verify, ops or PosixStorage(), is_compressing=is_compressing)
         self._folder = RunFolder(store, run, frozenset((naming.LATEST, *replaced)))
         self._run, self._latest, self._monitors = run, latest, monitors
         self._retention = retention or KeepAll()

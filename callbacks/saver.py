@@ -287,6 +287,7 @@ class Saver:
             run,
             latest=self._settings.latest,
             verify=self._settings.verify == "readback",
+            is_compressing=self._settings.compression is not None,
             retention=self._settings.retention_policy(),
             monitors=self._rules.monitors,
         )

@@ -21,6 +21,7 @@ from tenuto.callbacks.policies.retention import KeepAll, KeepBestAndLatest, Keep
 from tenuto.callbacks.policies.save import SaveRules
 from tenuto.callbacks.policies.schedule import SaveEvery, SavePolicy
 from tenuto.callbacks.repository import LatestMode
+from tenuto.reference.checkpoint.compression import MISSING, is_available
 from tenuto.reference.errors import ConfigError, refuse_setting
 from tenuto.reference.ranges import check_amount, check_count, check_count_or_none, check_switch, one_of
 
@@ -60,7 +61,7 @@ class CheckpointSettings(BaseCallback):
         async_save: Whether files are written in the background; the state is copied first.
         latest: How `latest.ckpt` is made.
         layout: `epoch_dirs` gives each checkpoint at the end of an epoch a folder.
-        compression: None; `zstd` is an extension that this port lacks.
+        compression: `zstd` compresses the tensors for which that pays; needs the extra `tenuto[zstd]`.
         verify: `readback` reads each file from the device and checks it before it gets its name.
         max_save_failures: Failures in a row after which the run fails.
         save_on_exception: Whether a failure or a signal leads to an emergency save.
@@ -103,9 +104,8 @@ class CheckpointSettings(BaseCallback):
     monitored: tuple[MonitorSettings, ...] = field(default=(), init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.compression is not None:
-            message = f"compression: {self.compression!r}; expected None, this port lacks the capability zstd"
-            raise ConfigError("unsupported_setting", message)
+        if self.compression is not None and not is_available():
+            raise ConfigError("unsupported_setting", f"compression: {self.compression!r}; {MISSING}")
         self._refuse_contradictions()
         self.monitored = self._monitored()
         refuse_equal_names(self.monitored)

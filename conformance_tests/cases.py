@@ -178,6 +178,9 @@ class Source:
     canonical: bool
     document: Callable[[], Json]
     recoded: Callable[[], bytes]
+    profile: str | None = None
+    needs: frozenset[str] = frozenset()
+    lacks: frozenset[str] = frozenset()
 
 
 def vector_cases(source: Source) -> list[Case]:
@@ -188,7 +191,8 @@ def vector_cases(source: Source) -> list[Case]:
 
     def case(suffix: str, profile: str, task: Task, *req: str) -> Case:
         cited = tuple(dict.fromkeys((*source.req, *req)))
-        return Case(f"{source.id}/{suffix}", profile, cited, source.title, task)
+        scored = source.profile or profile
+        return Case(f"{source.id}/{suffix}", scored, cited, source.title, task, source.needs, source.lacks)
 
     if source.refusal is not None:
         return [case("refuse", READ, Refuse(source.place, source.refusal), "CONF-VERDICT-001")]
@@ -222,6 +226,9 @@ def read_source(sidecar: Path) -> Source:
             canonical=refusal is None and expect["canonical"],
             document=lambda: _document(sidecar.parent / table["document"]),
             recoded=lambda: Path(sidecar.parent, table["recode"]).read_bytes(),
+            profile=table.get("profile"),
+            needs=frozenset(table.get("needs", ())),
+            lacks=frozenset(table.get("lacks", ())),
         )
     except (OSError, KeyError, TypeError, yaml.YAMLError) as error:
         raise SuiteError(f"{sidecar.name}: {error!r}; expected a sidecar of a vector") from error

@@ -13,6 +13,7 @@ __all__ = ["PHASES_OF"]
 PHASES_OF: Final[dict[str, tuple[str, ...]]] = {
     "already_trained": ("config",),  # TR-RES-010
     "ambiguous_run": ("config",),  # TR-RES-006
+    "bad_compressed_segment": ("segment",),  # CKPT-ZSTD-006
     "bad_framing": ("framing",),  # CKPT-FRAME-004
     "bad_magic": ("open",),  # CKPT-READ-001
     "bad_segment_ref": ("framing",),  # CKPT-VAL-010

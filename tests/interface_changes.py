@@ -75,7 +75,7 @@ CHANGES = {
         ("setting", "CPC-BEST-005", "min_delta: float = field(default=0.0, => min_delta: float = field(default=0,"),
         ("setting", "CPC-KEEP-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
         ("setting", "CPC-SET-001", "    keep_last_n: int | None = =>     keep_last: int | None ="),
-        ("range", "CPC-SET-006", '"unsupported_setting", message => "invalid_setting", message'),
+        ("range", "CPC-SET-006", 'one_of("zstd", None) => one_of("zst", None)'),
     ],
     "callbacks/policies/ranges.py": [
         ("range", "CPC-BEST-005", "not 0 <= value => not 0 < value"),

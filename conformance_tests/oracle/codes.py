@@ -17,7 +17,7 @@ _BY_PHASE = {
         "segment_limit bad_segment_table unsupported_codec bad_segment_ref size_mismatch unreferenced_segment "
         "bad_framing"
     ),
-    "segment": "segment_digest_mismatch",
+    "segment": "segment_digest_mismatch bad_compressed_segment",
     "io": "file_not_found not_a_file io_error",
 }
 

@@ -46,6 +46,7 @@ class Frame:
         openings: number of a segment -> its msgpack header, in place of the bin32 header.
         padding: number of a segment -> its padding.
         rows: number of a segment -> its row of the table.
+        raw_bytes: number of a compressed segment -> how many bytes come out of it.
         gap: bytes between the last segment and the key `segment_table`.
         table: the encoded table.
         trailer_header: the two bytes before the payload of the trailer.
@@ -58,6 +59,7 @@ class Frame:
     openings: dict[int, bytes] = Factory(dict)
     padding: dict[int, bytes] = Factory(dict)
     rows: dict[int, Row] = Factory(dict)
+    raw_bytes: dict[int, int] = Factory(dict)
     gap: bytes = b""
     table_key: bytes = op.fixstr(b"segment_table")
     table: bytes | None = None
@@ -94,7 +96,8 @@ class Frame:
             padding = self.padding.get(number, bytes(-(len(out) + header_length) % ALIGNMENT))
             bin32 = op.bin32(b"", length=len(padding) + len(data))
             out += self.openings.get(number, bin32) + padding
-            found = Row(len(out), len(data), len(data), 0, xxhash.xxh64_intdigest(data))
+            raw = self.raw_bytes.get(number)
+            found = Row(len(out), len(data), raw or len(data), int(raw is not None), xxhash.xxh64_intdigest(data))
             rows.append(self.rows.get(number, found).encode())
             out += data
         return bytes(out), rows

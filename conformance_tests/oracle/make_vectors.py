@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 
 from tenuto.conformance_tests.oracle.families import (
+    compressed,
     containers,
     forms,
     framing,
@@ -23,7 +24,7 @@ from tenuto.conformance_tests.oracle.families import (
 )
 from tenuto.conformance_tests.oracle.vector import FOLDERS, Vector
 
-FAMILIES = (toplevel, scalars, containers, tensors, forms, opening, scan, kinds, framing, pairs)
+FAMILIES = (toplevel, scalars, containers, tensors, forms, opening, scan, kinds, framing, pairs, compressed)
 
 
 def all_vectors() -> list[Vector]:

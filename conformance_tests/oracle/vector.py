@@ -30,6 +30,9 @@ class Vector:
         document: what a reader decodes; None if the file is to be refused.
         twin: for a non-canonical file the id of the canonical file of the same document.
         code: the error of a refusal.
+        profile: the one in which it is scored, where that is an extension.
+        needs: capabilities of the ports for which it is scored.
+        lacks: capabilities of the ports for which it is not.
     """
 
     id: str
@@ -39,6 +42,9 @@ class Vector:
     document: Document | None = None
     twin: str | None = None
     code: str | None = None
+    profile: str | None = None
+    needs: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     @property
     def folder(self) -> str:
@@ -59,6 +65,8 @@ class Vector:
                 f"document: ../valid/{self.twin}.json",
                 f"recode: ../valid/{self.twin}.ckpt",
             ]
+        lines += [] if self.profile is None else [f"profile: {self.profile}"]
+        lines += [f"{key}: [{', '.join(names)}]" for key in ("needs", "lacks") if (names := getattr(self, key))]
         return "\n".join(lines) + "\n"
 
     def files(self) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ from tenuto.conformance_tests.oracle.document import Json
 from tenuto.conformance_tests.oracle.model import Attempt, Foretold, UnforeseenError, foretell
 from tenuto.conformance_tests.oracle.tree import utf8
 from tenuto.conformance_tests.protocol import Reply
+from tenuto.conformance_tests.scenarios.compressed import without_setting
 from tenuto.conformance_tests.scenarios.events import Event, judge_events, log_lines, told
 from tenuto.conformance_tests.scenarios.folder import Contents, judge_files
 from tenuto.conformance_tests.scenarios.script import Act, Expect, Script
@@ -68,7 +69,7 @@ def _foretell(case: str, acts: Sequence[Act]) -> list[Foretold]:
     if any(act.damage or act.folder != "run" for act in acts):
         raise SuiteError(f"{case}: damage, or another folder, in an attempt that is foretold; expected `expect`")
     try:
-        return foretell([Attempt(dict(act.scenario), act.resume) for act in acts]) if acts else []
+        return foretell([Attempt(without_setting(act.scenario), act.resume) for act in acts]) if acts else []
     except UnforeseenError as error:
         raise SuiteError(f"{case}: the oracle does not foresee it: {error}; expected `expect`") from error
 

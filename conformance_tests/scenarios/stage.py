@@ -15,6 +15,7 @@ from tenuto.conformance_tests.cases import Talk
 from tenuto.conformance_tests.judge import PASSED, Judgement, Verdict, fail, not_ok
 from tenuto.conformance_tests.oracle.document import Json, Writer
 from tenuto.conformance_tests.protocol import Reply
+from tenuto.conformance_tests.scenarios import compressed
 from tenuto.conformance_tests.scenarios.damage import do_damage, find, with_run
 from tenuto.conformance_tests.scenarios.events import Event, judge_events, read_events
 from tenuto.conformance_tests.scenarios.expected import Expected, expectations, judge_by_hand, judge_reply, names_of
@@ -93,7 +94,7 @@ class Stage:
         wrong = self._judge_events(expected, events) or self._judge_outside()
         if wrong is not None or self.script.profile == "callbacks":
             return wrong
-        return self._judge_folder(act, expected, events, found) or self._judge_list(folder, expected)
+        return self._judge_saved(act, expected, events, found, before) or self._judge_list(folder, expected)
 
     def _ask(self, number: int, act: Act, folder: Path) -> Reply:
         """Asks for one attempt; one that is resumed is asked for in a process that has carried out nothing.
@@ -133,6 +134,18 @@ class Stage:
         strange = sorted(path.name for path in self.root.iterdir() if path.name not in self._made)
         strange = [name for name in strange if not name.startswith(INDEX)]
         return fail("the port made something outside the folder (STORE-DIR-003)", [], strange) if strange else None
+
+    def _judge_saved(
+        self, act: Act, expected: Expected, events: Sequence[Event], found: Contents, before: Contents
+    ) -> Judgement | None:
+        """Judges the files of an attempt, compressed ones by what they would be without.
+
+        Spec: CPC-SET-007.
+        """
+        plain: Contents | Judgement = found
+        if compressed.is_asked_for(*(one.scenario for one in self.script.attempts)):
+            plain = compressed.uncompressed(found, before, is_asked=compressed.is_asked_for(act.scenario))
+        return plain if isinstance(plain, Judgement) else self._judge_folder(act, expected, events, plain)
 
     def _judge_folder(self, act: Act, expected: Expected, events: Sequence[Event], found: Contents) -> Judgement | None:
         names = [with_run(self.root / act.folder, name) for name in names_of(expected, found)]

@@ -5,7 +5,7 @@ Spec: CKPT-FILE-001, CKPT-CANON-001, CKPT-SEG-003, CKPT-VAL-003.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgpack
 from attrs import define, field, frozen
@@ -44,6 +44,8 @@ def read(data: bytes) -> Document:
     Spec: CKPT-CANON-001, CKPT-CANON-005.
     """
     document = read_unproven(data)
+    if document.get("requires") != []:
+        raise NoCheckpointError(f"requires: {document.get('requires')!r}; expected none (CKPT-VER-003)")
     try:
         encoded = file(document)
     except _WRONG as error:
@@ -63,6 +65,21 @@ def read_unproven(data: bytes) -> Document:
     """
     try:
         return _Builder(msgpack.unpackb(data, ext_hook=_reference, strict_map_key=True)).document()
+    except _WRONG as error:
+        raise _refusal(error) from error
+
+
+def read_stored(data: bytes, segments: Sequence[bytes]) -> Document:
+    """Returns what bytes hold, with other data in their segments: those that come out of compressed ones.
+
+    Raises:
+        NoCheckpointError: They hold no document.
+    """
+    try:
+        top = msgpack.unpackb(data, ext_hook=_reference, strict_map_key=True)
+        return _Builder(
+            {**top, "segments": list(segments), "segment_table": [[0, len(one)] for one in segments]}
+        ).document()
     except _WRONG as error:
         raise _refusal(error) from error
 

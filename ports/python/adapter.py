@@ -24,8 +24,8 @@ from tenuto.reference.trainer.resume import choose_start
 
 PREFIX = b"@tenuto "
 PORT = {"name": "python", "version": "0.1.0", "language": "Python"}
-CLAIMS = ["codec-read", "codec", "callbacks", "checkpoint", "resume"]
-CAPABILITIES = ["signals", "async", "threads", "symlinks", "mmap"]
+CLAIMS = ["codec-read", "codec", "callbacks", "checkpoint", "resume", "ext:zstd"]
+CAPABILITIES = ["signals", "async", "threads", "symlinks", "mmap", "zstd"]
 CANNOT_WRITE = {"reply": "error", "code": "io_error", "phase": "io"}  # CONF-REPLY-003 knows one code for `out`
 
 

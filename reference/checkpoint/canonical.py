@@ -67,11 +67,14 @@ def major_version(version: bytes) -> int | None:
     return int(found[1]) if found else None
 
 
-def encode_head(document: Document) -> tuple[bytes, tuple[Tensor | StoredTensor, ...]]:
+def encode_head(
+    document: Document, cuts: Mapping[int, int] | None = None
+) -> tuple[bytes, tuple[Tensor | StoredTensor, ...]]:
     """Encodes everything up to and with the key `segments`.
 
     Args:
         document: Holds the nine head keys; further keys follow them in sorted order.
+        cuts: Into how many segments compressed tensors are cut, by their id; the file then says that it has some.
 
     Returns:
         The head, and the tensors with elements in the order of their segments, each shared one once.
@@ -80,16 +83,17 @@ def encode_head(document: Document) -> tuple[bytes, tuple[Tensor | StoredTensor,
         CheckpointError: `missing_key`, `wrong_type`, `unsupported_feature`, `misplaced_key`, `unserializable_value`
             or a code of a limit, phase `encode`.
 
-    Spec: CKPT-FILE-003, CKPT-SEG-002, CKPT-CANON-001, CKPT-CANON-002, CKPT-LIM-002.
+    Spec: CKPT-FILE-003, CKPT-SEG-002, CKPT-CANON-001, CKPT-CANON-002, CKPT-LIM-002, CKPT-ZSTD-001.
     """
     _check_keys(document.head)
-    builder = _Builder()
+    builder = _Builder(cuts or {})
     builder.count(1)  # the top-level map
     unknown = sorted(document.head.keys() - HEAD_KEYS.keys(), key=lambda key: _utf8(key, key))
     parts = [_map_header(len(HEAD_KEYS) + len(unknown) + len(TAIL_KEYS))]
     for key in (*HEAD_KEYS, *unknown):
         builder.count(1)
-        parts += [pack(key), pack(builder.plain(document.head[key], key, 2))]
+        value = list(FEATURES) if cuts and key == "requires" else document.head[key]
+        parts += [pack(key), pack(builder.plain(value, key, 2))]
     parts.append(pack(TAIL_KEYS[0]))
     head = b"".join(parts)
     if len(head) > HEAD_LIMIT:
@@ -145,8 +149,8 @@ def _check_requires(requires: Any) -> None:  # noqa: ANN401 - a list or tuple of
     for feature in requires:
         if not isinstance(feature, str):
             raise _refuse("wrong_type", f"requires: {feature!r}; expected only str")
-        if feature not in FEATURES:
-            raise _refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version writes")
+        said = f"requires: {feature!r}; expected none: the writer names what a file has"
+        raise _refuse("unsupported_feature", said)
 
 
 def _utf8(text: str, path: str) -> bytes:
@@ -164,8 +168,9 @@ def _text(value: str) -> str:
 class _Builder:
     """Turns a tree into what msgpack packs, numbering segments and counting against the limits on the way."""
 
-    def __init__(self) -> None:
+    def __init__(self, cuts: Mapping[int, int]) -> None:
         self.tensors: list[Tensor | StoredTensor] = []
+        self._cuts = cuts
         self._numbers: dict[int, tuple[int, ...]] = {}
         self._next_segment = 0
         self._nodes = 0
@@ -221,7 +226,7 @@ class _Builder:
         known = self._numbers.get(id(tensor))
         if known is None:
             first = self._next_segment
-            self._next_segment += segment_count(tensor.size_bytes)
+            self._next_segment += self._cuts.get(id(tensor)) or segment_count(tensor.size_bytes)
             if self._next_segment > SEGMENT_LIMIT:
                 raise _refuse(
                     "segment_limit", f"{path}: more than {SEGMENT_LIMIT} segments; expected at most that many"

@@ -21,8 +21,11 @@ ALIGNMENT_BYTES: Final = 64  # CKPT-SEG-003
 TENSOR_EXT: Final = 1  # CKPT-VAL-003
 DIMENSION_MAX: Final = 9223372036854775807  # CKPT-VAL-003
 CODEC_NONE: Final = 0  # CKPT-SEG-005
+CODEC_ZSTD: Final = 1  # CKPT-ZSTD-001
+COMPRESSED_BYTES: Final = 16777216  # CKPT-ZSTD-003
+COMPRESSION_RATIO: Final = 100  # CKPT-ZSTD-003
 CANONICAL_NAN: Final[float] = struct.unpack(">d", bytes.fromhex("7ff8000000000000"))[0]  # CKPT-VAL-014
-FEATURES: Final[frozenset[str]] = frozenset()
+FEATURES: Final = frozenset({"zstd"})
 
 HEAD_KEYS: Final = {  # CKPT-FILE-002
     "version": "str",

@@ -9,6 +9,7 @@ import msgpack
 from attrs import define, field, frozen
 
 from tenuto.reference.checkpoint import scan, tensors
+from tenuto.reference.checkpoint.compression import MISSING, is_available
 from tenuto.reference.checkpoint.constants import FEATURES, HEAD_KEYS, TAIL_KEYS, TENSOR_EXT
 from tenuto.reference.checkpoint.tree import StoredTensor, Tree, refuse
 from tenuto.reference.checkpoint.usual_head import unpack_usual
@@ -136,6 +137,8 @@ def _check_kinds(head: dict[str, Any]) -> None:
     for feature in requires:
         if feature not in FEATURES:
             raise refuse("unsupported_feature", f"requires: {feature!r}; expected a feature that this version reads")
+        if not is_available():
+            raise refuse("unsupported_feature", f"requires: {feature!r}; {MISSING}")
     for key, kind in HEAD_KEYS.items():
         if not isinstance(head[key], _KINDS[kind]):
             raise refuse("wrong_type", f"{key}: {type(head[key]).__name__}; expected a {kind}")

@@ -10,6 +10,7 @@ from attrs import frozen
 from tenuto.reference.checkpoint import table
 from tenuto.reference.checkpoint.canonical import encode_head
 from tenuto.reference.checkpoint.constants import CODEC_NONE, SEGMENT_BYTES
+from tenuto.reference.checkpoint.packing import Packed
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
 from tenuto.reference.checkpoint.uncollected import Uncollected
 
@@ -25,11 +26,15 @@ class Segment(NamedTuple):
         at: File offset of its bin32 header.
         header: That header and the padding.
         data: What is stored behind it.
+        raw_bytes: For how many bytes of its tensor.
+        codec: How.
     """
 
     at: int
     header: bytes
     data: memoryview
+    raw_bytes: int
+    codec: int
 
 
 @frozen
@@ -64,27 +69,30 @@ class Part:
     hashed: range
 
 
-def lay_out(document: Document) -> Layout:
+def lay_out(document: Document, packed: Packed | None = None) -> Layout:
     """Encodes the head and finds the place of every segment.
 
     Args:
         document: Its tensors are borrowed.
+        packed: Tensors of it that are compressed, from `pack_tensors`.
 
     Raises:
         CheckpointError: Whatever `encode_head` refuses, phase `encode`.
 
     Spec: CKPT-SEG-001 to CKPT-SEG-003.
     """
+    packed = packed or {}
     with Uncollected():
-        head, tensors = encode_head(document)
-        pieces = [piece for tensor in tensors for piece in _cut(_in_memory(tensor).data)]
+        head, tensors = encode_head(document, {key: len(pieces) for key, pieces in packed.items()})
+        pieces = [piece for one in tensors for piece in packed.get(id(one)) or _cut(_in_memory(one).data)]
         array_header = table.array_header(len(pieces))
         at = len(head) + len(array_header)
         segments = []
         for piece in pieces:
-            header = table.segment_header(at, piece.nbytes)
-            segments.append(Segment(at, header, piece))
-            at += len(header) + piece.nbytes
+            stored = piece[0].nbytes
+            header = table.segment_header(at, stored)
+            segments.append(Segment(at, header, *piece))
+            at += len(header) + stored
         return Layout(head, array_header, tuple(segments), at)
 
 
@@ -134,7 +142,7 @@ def tail(layout: Layout, digests: Sequence[int]) -> bytes:
     Spec: CKPT-SEG-004, CKPT-SEG-005, CKPT-FRAME-001 to CKPT-FRAME-003.
     """
     rows = [
-        table.Row(segment.at + len(segment.header), segment.data.nbytes, segment.data.nbytes, CODEC_NONE, digest)
+        table.Row(segment.at + len(segment.header), segment.data.nbytes, segment.raw_bytes, segment.codec, digest)
         for segment, digest in zip(layout.segments, digests, strict=True)
     ]
     packed = table.pack_table(rows)
@@ -152,10 +160,13 @@ def _in_memory(tensor: object) -> Tensor:
     return tensor
 
 
-def _cut(data: memoryview) -> Iterable[memoryview]:
-    if data.nbytes <= SEGMENT_BYTES:
-        return (data,)  # nearly always, and there may be many: no view of a view, no generator
-    return (data[start : start + SEGMENT_BYTES] for start in range(0, data.nbytes, SEGMENT_BYTES))
+def _cut(data: memoryview) -> Iterable[tuple[memoryview, int, int]]:
+    """The fields of `Piece`, which is not made: there may be many."""
+    size = data.nbytes
+    if size <= SEGMENT_BYTES:
+        return ((data, size, CODEC_NONE),)  # nearly always: no view of a view, no generator
+    cut = (data[start : start + SEGMENT_BYTES] for start in range(0, size, SEGMENT_BYTES))
+    return ((one, one.nbytes, CODEC_NONE) for one in cut)
 
 
 def _trailer(head: bytes, packed: bytes, table_offset: int) -> table.Trailer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from typing import Final
 
@@ -32,6 +32,7 @@ from tenuto.reference.checkpoint.tree import (
     tensors_of,
 )
 from tenuto.reference.checkpoint.uncollected import Uncollected
+from tenuto.reference.checkpoint.unpacking import check_contents, unpack
 from tenuto.reference.checkpoint.workers import PARALLEL_BYTES, THREADS, run_tasks
 
 __all__ = ["OpenedCheckpoint", "open_checkpoint"]
@@ -99,14 +100,15 @@ class OpenedCheckpoint:
         yield self.source.length - _TAIL_BYTES, table.TRAILER_KEY_AND_HEADER
 
     def check_segments(self) -> None:
-        """Compares every segment with its digest. Reads the whole file; call `check_frame` first.
+        """Compares every segment with its digest, and decodes compressed ones; call `check_frame` first.
 
         Raises:
-            CheckpointError: `segment_digest_mismatch`.
+            CheckpointError: `segment_digest_mismatch` or `bad_compressed_segment`.
 
-        Spec: CKPT-SEG-008.
+        Spec: CKPT-SEG-008, CKPT-ZSTD-006.
         """
         self._check_digests(range(len(self.rows)))
+        check_contents(self.source, self.rows)
 
     def _check_digests(self, numbers: Sequence[int]) -> None:
         """Compares segments with their digests, on several threads if they are large."""
@@ -156,27 +158,29 @@ class OpenedCheckpoint:
             verify: Whether frame and segments are checked; without it damaged tensors go unnoticed.
 
         Returns:
-            Tensors of one segment are views of the source; cut ones are copies.
+            Tensors of one segment are views of the source; cut and compressed ones are copies.
 
         Raises:
-            CheckpointError: `bad_framing` or `segment_digest_mismatch`.
+            CheckpointError: `bad_framing`, `segment_digest_mismatch` or `bad_compressed_segment`.
 
-        Spec: CKPT-VAL-009, CKPT-READ-004.
+        Spec: CKPT-VAL-009, CKPT-READ-004, CKPT-ZSTD-007.
         """
         self.check_frame()
         if verify:
-            self.check_segments()
+            self._check_digests(range(len(self.rows)))
+        plain: dict[str, Tree] = {**self.head, "requires": []}  # compression belongs to the file
+        unpacked = unpack(self.source, self.rows, dict(_stored_in(plain)).values()) if self.head["requires"] else {}
         made: dict[int, Tensor] = {}
 
         def load(stored: Tensor | StoredTensor) -> Tree:
             if not isinstance(stored, StoredTensor):
                 return stored
             if id(stored) not in made:
-                made[id(stored)] = self._loaded(stored)
+                made[id(stored)] = self._loaded(stored, unpacked)
             return made[id(stored)]
 
         with Uncollected():
-            return Document({key: map_tensors(value, load) for key, value in self.head.items()}, self.is_canonical)
+            return Document({key: map_tensors(value, load) for key, value in plain.items()}, self.is_canonical)
 
     def tensors(self, paths: Iterable[str], *, verify: bool = True) -> dict[str, Tensor]:
         """Returns some tensors, without reading any other.
@@ -187,34 +191,39 @@ class OpenedCheckpoint:
 
         Raises:
             KeyError: No tensor of the file has the path.
-            CheckpointError: `segment_digest_mismatch`.
+            CheckpointError: `segment_digest_mismatch` or `bad_compressed_segment`.
 
         Spec: CKPT-READ-004, CKPT-SEG-008.
         """
-        found = {path: one for path, one in tensors_of(self.head) if isinstance(one, StoredTensor)}
+        found = dict(_stored_in(self.head))
         wanted = {path: found[path] for path in paths}
         if verify:
             self._check_digests(sorted({number for one in wanted.values() for number in one.segments}))
-        return {path: self._loaded(stored) for path, stored in wanted.items()}
+        unpacked = unpack(self.source, self.rows, wanted.values())
+        return {path: self._loaded(stored, unpacked) for path, stored in wanted.items()}
 
-    def _loaded(self, stored: StoredTensor) -> Tensor:
-        parts = [self._stored(number) for number in stored.segments]
-        data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
+    def _loaded(self, stored: StoredTensor, unpacked: Mapping[int, memoryview]) -> Tensor:
+        data = unpacked.get(id(stored))
+        if data is None:
+            parts = [self._stored(number) for number in stored.segments]
+            data = parts[0] if len(parts) == 1 else memoryview(b"".join(parts))
         return Tensor(stored.dtype, stored.shape, data)
 
     @cached_property
     def is_canonical(self) -> bool:
-        """Whether the file is the canonical form of its document.
+        """Whether the file is the canonical form of its document; a compressed one never is.
 
-        Spec: CKPT-CANON-003.
+        Spec: CKPT-CANON-003, CKPT-ZSTD-007.
         """
-        cuts = all(_cut_canonically(tensor, self.rows) for _, tensor in tensors_of(self.head))
-        return cuts and encode_head(Document(self.head))[0] == self._head_bytes
+        cuts = all(_cut_canonically(tensor, self.rows) for _, tensor in _stored_in(self.head))
+        return not self.head["requires"] and cuts and encode_head(Document(self.head))[0] == self._head_bytes
 
 
-def _cut_canonically(tensor: Tensor | StoredTensor, rows: tuple[table.Row, ...]) -> bool:
-    if not isinstance(tensor, StoredTensor):
-        return True
+def _stored_in(head: dict[str, Tree]) -> Iterator[tuple[str, StoredTensor]]:
+    return ((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor))
+
+
+def _cut_canonically(tensor: StoredTensor, rows: tuple[table.Row, ...]) -> bool:
     full = all(rows[number].raw_bytes == SEGMENT_BYTES for number in tensor.segments[:-1])
     return full and len(tensor.segments) == segment_count(tensor.size_bytes)
 
@@ -237,8 +246,8 @@ def open_checkpoint(source: Source) -> OpenedCheckpoint:
         )
     with Uncollected():
         head = parse_head(head_bytes)
-        rows = table.parse_table(table_bytes)
-        tensors.check_references(((path, one) for path, one in tensors_of(head) if isinstance(one, StoredTensor)), rows)
+        rows = table.parse_table(table_bytes, compressed=bool(head["requires"]))
+        tensors.check_references(_stored_in(head), rows)
     return OpenedCheckpoint(source, head, rows, trailer, head_bytes)
 
 

@@ -19,6 +19,7 @@ from attrs import field, frozen
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.gathering import write_pieces
 from tenuto.reference.checkpoint.layout import Layout, lay_out
+from tenuto.reference.checkpoint.packing import pack_tensors
 from tenuto.reference.checkpoint.parallel_writing import write_layout
 from tenuto.reference.checkpoint.refusals import write_refusal
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
@@ -43,6 +44,7 @@ class Store:
         verify: Whether each file is read back from the device before it gets its name.
         ops: The storage to work through.
         parallel_bytes: Files of at least this size are written in parallel.
+        is_compressing: Whether tensors are compressed for which that pays.
     """
 
     folder: str = field(converter=os.fspath)
@@ -50,6 +52,7 @@ class Store:
     verify: bool = True
     ops: StorageOps = field(factory=PosixStorage)
     parallel_bytes: int = PARALLEL_BYTES
+    is_compressing: bool = False
 
     def path(self, name: str) -> str:
         """Returns the path of a name in the folder."""
@@ -67,7 +70,8 @@ class Store:
 
         Spec: STORE-SAVE-002 to STORE-SAVE-008.
         """
-        layout = lay_out(document)  # refusals of the document come before any file is made
+        packed = pack_tensors(document) if self.is_compressing else None
+        layout = lay_out(document, packed)  # refusals of the document come before any file is made
         return self._put(name, partial(self._fill, layout), lambda made: files.verify_checkpoint(made, self.ops))
 
     def export(self, name: str, data: bytes) -> str:
@@ -206,9 +210,7 @@ class Store:
         Spec: STORE-SAVE-009.
         """
         try:
-            left = [
-                name for name in self.ops.names(self.folder) if name.startswith(self._prefix) and name.endswith(".tmp")
-            ]
+            left = [one for one in self.ops.names(self.folder) if one.startswith(self._prefix) and one.endswith(".tmp")]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -273,8 +275,20 @@ class Store:
             return  # it was never made, or the disk is gone: the error that brought us here is the one to report
 
 
-def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: StorageOps | None = None) -> str:
+def write_checkpoint(
+    path: str | os.PathLike[str],
+    document: Document,
+    ops: StorageOps | None = None,
+    *,
+    compression: Literal["zstd"] | None = None,
+) -> str:
     """Writes a document durably to a path.
+
+    Args:
+        path: Replaced if it is there.
+        document: Borrowed.
+        ops: The storage to work through.
+        compression: `zstd` compresses the tensors for which that pays.
 
     Raises:
         CheckpointError: As for `Store.save`.
@@ -282,4 +296,5 @@ def write_checkpoint(path: str | os.PathLike[str], document: Document, ops: Stor
     Spec: STORE-SAVE-002 to STORE-SAVE-008.
     """
     folder, name = os.path.split(os.path.abspath(path))
-    return Store(folder, secrets.token_hex(4), ops=ops or PosixStorage()).save(name, document)
+    store = Store(folder, secrets.token_hex(4), ops=ops or PosixStorage(), is_compressing=compression is not None)
+    return store.save(name, document)

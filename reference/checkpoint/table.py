@@ -15,6 +15,9 @@ from tenuto.reference.checkpoint.canonical import pack
 from tenuto.reference.checkpoint.constants import (
     ALIGNMENT_BYTES,
     CODEC_NONE,
+    CODEC_ZSTD,
+    COMPRESSED_BYTES,
+    COMPRESSION_RATIO,
     MAGIC,
     SEGMENT_BYTES,
     SEGMENT_LIMIT,
@@ -122,13 +125,17 @@ def pack_table(rows: Iterable[Row]) -> bytes:
     return pack(list(rows))
 
 
-def parse_table(data: memoryview) -> tuple[Row, ...]:
+def parse_table(data: memoryview, *, compressed: bool = False) -> tuple[Row, ...]:
     """Parses the segment table, which must be canonical.
+
+    Args:
+        data: Its bytes.
+        compressed: Whether the file says that it has compressed segments.
 
     Raises:
         CheckpointError: `segment_limit`, `bad_segment_table` or `unsupported_codec`.
 
-    Spec: CKPT-SEG-004 to CKPT-SEG-007.
+    Spec: CKPT-SEG-004 to CKPT-SEG-007, CKPT-ZSTD-001, CKPT-ZSTD-003.
     """
     count, at = _table_count(data)
     if count > SEGMENT_LIMIT:
@@ -140,7 +147,7 @@ def parse_table(data: memoryview) -> tuple[Row, ...]:
         raise refuse("bad_segment_table", "segment table: not in canonical form; expected the shortest form")
     for number, row in enumerate(rows):
         if row.codec != CODEC_NONE or not 1 <= row.stored_bytes == row.raw_bytes <= SEGMENT_BYTES:
-            _check_row(number, row)
+            _check_row(number, row, compressed=compressed)
     return rows
 
 
@@ -184,13 +191,18 @@ def _rows(data: memoryview, at: int, count: int) -> Iterator[Row]:
         yield Row(*fields)
 
 
-def _check_row(number: int, row: Row) -> None:
+def _check_row(number: int, row: Row, *, compressed: bool) -> None:
     for size in (row.stored_bytes, row.raw_bytes):
         if not 1 <= size <= SEGMENT_BYTES:
             message = f"segment table, row {number}: size {size}; expected 1 to {SEGMENT_BYTES}"
             raise refuse("bad_segment_table", message)
+    sizes = f"{row.stored_bytes} stored of {row.raw_bytes} bytes"
+    if row.codec == CODEC_ZSTD and compressed:
+        if not row.stored_bytes < row.raw_bytes <= min(COMPRESSED_BYTES, COMPRESSION_RATIO * row.stored_bytes):
+            rule = f"fewer, of at most {COMPRESSED_BYTES}, and one for each {COMPRESSION_RATIO}"
+            raise refuse("bad_segment_table", f"segment table, row {number}: {sizes}; expected {rule}")
+        return
     if row.codec != CODEC_NONE:
         raise refuse("unsupported_codec", f"segment {number}: codec {row.codec}; expected {CODEC_NONE}")
     if row.stored_bytes != row.raw_bytes:
-        sizes = f"{row.stored_bytes} stored of {row.raw_bytes} bytes"
         raise refuse("bad_segment_table", f"segment table, row {number}: {sizes}; expected all, uncompressed")

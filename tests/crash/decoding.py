@@ -4,9 +4,11 @@ import struct
 
 import xxhash
 
+from tenuto.conformance_tests.oracle.families.compressed import SHORT, WORDS, ZEROS, compressed
 from tenuto.conformance_tests.oracle.families.toplevel import basics
 from tenuto.conformance_tests.oracle.frame import file
 from tenuto.conformance_tests.oracle.tree import filled, make
+from tenuto.conformance_tests.oracle.zstd_frames import TEXT_FRAME
 from tenuto.reference.checkpoint import BufferSource, open_checkpoint
 from tenuto.reference.checkpoint.constants import PHASE_OF
 from tenuto.reference.errors import CheckpointError
@@ -39,7 +41,7 @@ def code_of(data):
 
 
 def seeds():
-    """Returns the files that are damaged: one with something of everything, one of text, one of tensors."""
+    """Returns the files that are damaged: one of everything, of text, of tensors, and a compressed one."""
     texts = {f"text {length}": "é" * (length // 2) for length in (30, 200, 700, 3000)}
     binary = {f"binary {length}": bytes(range(256)) * (length // 256) for length in (256, 1024, 3072)}
     tensors = [filled("uint8", 1500), filled("float32", 1), filled("complex64", 5, 7), filled("int16", 31)]
@@ -47,6 +49,7 @@ def seeds():
         "usual": file(basics()[1].document),
         "text": file(make(trainer_state=[texts, binary])),
         "tensors": file(make(model_state=tensors)),
+        "compressed": compressed(make(model_state=[WORDS, ZEROS]), {0: TEXT_FRAME, 1: SHORT}).build(),
     }
 
 

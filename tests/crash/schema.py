@@ -43,7 +43,7 @@ def heads():
         yield Frame(Encoder().head(make(), [key for key in HEAD_KEYS if key != absent])), "missing_key"
     for early in ("segments", "segment_table", "trailer"):
         yield frame(make(**{early: []})), "misplaced_key" if early != "segments" else "duplicate_key"
-    for feature in ("zstd", "sharded", "pool", "", "a\0"):
+    for feature in ("zst", "sharded", "pool", "", "a\0"):
         yield frame(make(requires=[feature])), "unsupported_feature"
 
 

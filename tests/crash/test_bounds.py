@@ -10,8 +10,11 @@ import pytest
 
 from crash.decoding import code_of, opened, seeds
 from tenuto.conformance_tests.oracle import opcodes as op
+from tenuto.conformance_tests.oracle.families.compressed import compressed
 from tenuto.conformance_tests.oracle.frame import file, frame
 from tenuto.conformance_tests.oracle.tree import Pairs, Raw, Tensor, filled, make
+from tenuto.conformance_tests.oracle.zstd_frames import repeated, zstd
+from tenuto.reference.checkpoint import BufferSource, open_checkpoint, write_checkpoint
 from tenuto.reference.checkpoint.files import read_checkpoint
 
 MIB = 1 << 20
@@ -69,7 +72,8 @@ except CheckpointError as error:
 def limited(path, allowed):
     """Reads a file in a process whose whole address space may grow by so much, C code and mappings included."""
     command = [sys.executable, "-c", LIMITED, str(path), str(allowed)]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    own = os.environ | {"MALLOC_ARENA_MAX": "1"}  # else each thread reserves addresses that it never uses
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, env=own)
     return ended.stdout.strip(), ended.stderr
 
 
@@ -92,6 +96,23 @@ def test_what_claims_to_be_huge_is_refused_in_little_memory(tmp_path):
     for name, code in claims.items():
         (tmp_path / name).write_bytes(file(make(model_state=Raw(code))))
         assert limited(tmp_path / name, 32 * MIB) == ("length_overrun", "")
+
+
+@pytest.mark.req("CKPT-ZSTD-006", "CKPT-ZSTD-003", "CKPT-READ-005")
+def test_a_compressed_load_fits_its_payload_and_a_bomb_is_refused_in_little_memory(tmp_path):
+    size, part = 256 * MIB, 16 * MIB  # of two parts at a time there are three copies
+    plain = file(make(model_state=Tensor("uint8", (size,), bytes(size))))
+    document = open_checkpoint(BufferSource(memoryview(plain))).document()
+    write_checkpoint(tmp_path / "a.ckpt", document, compression="zstd")
+    assert (tmp_path / "a.ckpt").stat().st_size < size // 99
+    assert limited(tmp_path / "a.ckpt", size * 11 // 10 + 6 * part + 32 * MIB) == (str(size), "")
+    bomb = zstd(1000, *[repeated(0, 131_072, last=False)] * 8192, repeated(0, 1))  # a GiB out of 32 KiB
+    lie = compressed(
+        make(model_state=Tensor("uint8", (40_000,), bytes(40_000))),
+        {0: bomb[:5] + (40_000).to_bytes(4, "little") + bomb[9:]},
+    )
+    (tmp_path / "b.ckpt").write_bytes(lie.build())
+    assert limited(tmp_path / "b.ckpt", 32 * MIB) == ("bad_compressed_segment", "")
 
 
 def steps_of(act):

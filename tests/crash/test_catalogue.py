@@ -61,7 +61,7 @@ def test_what_is_read_a_stock_library_reads_too():
 @pytest.mark.req("CKPT-FILE-006", "CKPT-FILE-008", "CKPT-VAL-003", "CKPT-VAL-006", "CKPT-VAL-010", "CKPT-SEG-007")
 def test_every_field_missing_mistyped_and_off_by_one(record_property):
     cases = [(str(number), frame.build(), code) for number, (frame, code) in enumerate(files())]
-    cases += [(vector.id, vector.data, vector.code) for vector in all_vectors()]
+    cases += [(vector.id, vector.data, vector.code) for vector in all_vectors() if "zstd" not in vector.lacks]
     executed, wrong = found(cases)
     assert wrong[:10] == []
     codes = Counter(code for *_, code in cases)

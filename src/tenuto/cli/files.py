@@ -122,8 +122,9 @@ def recode(
         Path, typer.Argument(metavar="OUT", help="Where the canonical form goes; replaced if it exists.")
     ],
     strip_origin: Annotated[bool, typer.Option("--strip-origin", help="Empty metadata.origin.")] = False,
+    zstd: Annotated[bool, typer.Option("--zstd", help="Compress the tensors for which that pays.")] = False,
 ) -> None:
-    """Write the canonical form of a checkpoint.
+    """Write the canonical form of a checkpoint, which is not compressed; or with --zstd one that is.
 
     With --strip-origin two files of the same training become equal byte for byte: cmp or sha256sum then compare them.
 
@@ -134,7 +135,8 @@ def recode(
     _check_target(target)
     with _naming(source):
         document = checkpoint.read_checkpoint(source)
-    checkpoint.write_checkpoint(target, checkpoint.strip_origin(document) if strip_origin else document)
+    document = checkpoint.strip_origin(document) if strip_origin else document
+    checkpoint.write_checkpoint(target, document, compression="zstd" if zstd else None)
     form = "it was canonical before" if document.canonical else "it was not canonical before"
     _say(f"wrote {target}: {target.stat().st_size} bytes ({form})")
 

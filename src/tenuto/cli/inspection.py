@@ -27,9 +27,9 @@ def facts_of(opened: OpenedCheckpoint) -> dict[str, Any]:
     """Returns everything that is shown, as what JSON can hold. Touches no tensor.
 
     Returns:
-        `version`, `canonical`, `bytes`, `head_bytes`, the parts of the metadata that are there, `tensors` in file order
-        (`path`, `dtype`, `shape`, `bytes`, `shared_with`: the path where the same storage was first met, or None) and
-        `totals`.
+        `version`, `canonical`, `requires`, `bytes`, `head_bytes`, the parts of the metadata that are there, `tensors`
+        in file order (`path`, `dtype`, `shape`, `bytes`, `shared_with`: the path where the storage was first met, or
+        None) and `totals`.
 
     Spec: STORE-CLI-002.
     """
@@ -40,6 +40,7 @@ def facts_of(opened: OpenedCheckpoint) -> dict[str, Any]:
     return {
         "version": opened.head["version"],
         "canonical": opened.is_canonical,
+        "requires": opened.head["requires"],
         "bytes": opened.source.length,
         "head_bytes": opened.trailer.head_length,
         **{key: _plain(metadata[key]) for key in _METADATA if key in metadata},
@@ -131,11 +132,17 @@ def show(name: str, facts: dict[str, Any]) -> None:
     console.print(Text(f"{counts}, {decimal(totals['tensor_bytes'])} in {totals['segments']:,} segments"))
 
 
+def _form(facts: dict[str, Any]) -> str:
+    if facts["requires"]:
+        return f"compressed ({', '.join(facts['requires'])})"
+    return "canonical" if facts["canonical"] else "not canonical"
+
+
 def _summary(name: str, facts: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     rows = {
         "file": name,
-        "version": f"{facts['version']}, {'canonical' if facts['canonical'] else 'not canonical'}",
+        "version": f"{facts['version']}, {_form(facts)}",
         "size": f"{facts['bytes']:,} bytes, {facts['head_bytes']:,} of them head",
     }
     for key in _METADATA:

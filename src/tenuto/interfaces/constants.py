@@ -82,7 +82,8 @@ def _format(interfaces: Interfaces) -> Iterator[Line]:
     yield from _head("ckpt", docstring, imports)
     for constant in ckpt.constants["layout"]:
         yield from _layout(constant)
-    yield Line("FEATURES: Final[frozenset[str]] = frozenset()", "CKPT-FILE-009")
+    features = ", ".join(_text(feature.name) for feature in ckpt.constants["features"])
+    yield Line(f"FEATURES: Final = frozenset({{{features}}})", "CKPT-FILE-009")
     yield Line("")
     head = ((key, f"{_text(key.name)}: {_text(key.value)}") for key in ckpt.constants["head_keys"])
     yield from _entries(head, "HEAD_KEYS: Final = {", "}")
