@@ -13,6 +13,7 @@ LANE = {"lane": "X", "executed": 12, "distinct": 10, "skipped": 0, "failed": 0, 
 def conclude(tmp_path, monkeypatch):
     """Concludes a lane on a file of its own, and returns what that file holds and what would be printed."""
     monkeypatch.setattr(record, "FILE", tmp_path / "build/torture.json")
+    monkeypatch.delenv("TENUTO_TORTURE", raising=False)
 
     def concluded(**fields):
         printed = {}
