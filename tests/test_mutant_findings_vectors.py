@@ -13,7 +13,6 @@ from attrs import frozen
 
 from tenuto.conformance_tests.entries import safe_load
 from tenuto.reference.checkpoint import BufferSource, Tensor, encode, layout, open_checkpoint
-from tenuto.reference.checkpoint.constants import CODEC_NONE
 from tenuto.reference.checkpoint.scan import scan_head
 from tenuto.reference.checkpoint.tensors import parse_tensor
 from tenuto.reference.errors import CheckpointError
@@ -127,10 +126,6 @@ def test_a_shape_of_other_length_than_its_header_says_is_refused(shape_and_segme
     assert caught.value.code == "bad_tensor"
 
 
-def _plain(data):
-    return data, data.nbytes, CODEC_NONE
-
-
 @pytest.mark.req("CKPT-CANON-003")
 def test_a_tensor_in_as_many_segments_as_it_needs_and_cut_elsewhere_is_not_canonical(make_document, monkeypatch):
     for module in ("canonical", "table", "reader"):
@@ -138,7 +133,7 @@ def test_a_tensor_in_as_many_segments_as_it_needs_and_cut_elsewhere_is_not_canon
     for sizes in ((100, 100, 50), (50, 100, 100)):
         starts = [sum(sizes[:at]) for at in range(3)]
         cut = [slice(start, start + size) for start, size in zip(starts, sizes, strict=True)]
-        monkeypatch.setattr(layout, "_cut", lambda data, cut=cut: [_plain(data[part]) for part in cut])
+        monkeypatch.setattr(layout, "_cut", lambda data, cut=cut: [data[part] for part in cut])
         data = b"".join(encode(make_document(model_state=Tensor("uint8", (250,), bytes(250)))))
         document = open_checkpoint(BufferSource(memoryview(data))).document()
         assert document.canonical == (sizes[0] == 100)

@@ -10,7 +10,7 @@ from attrs import frozen
 from tenuto.reference.checkpoint import table
 from tenuto.reference.checkpoint.canonical import encode_head
 from tenuto.reference.checkpoint.constants import CODEC_NONE, SEGMENT_BYTES
-from tenuto.reference.checkpoint.packing import Packed
+from tenuto.reference.checkpoint.packing import Packed, Piece
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
 from tenuto.reference.checkpoint.uncollected import Uncollected
 
@@ -84,15 +84,16 @@ def lay_out(document: Document, packed: Packed | None = None) -> Layout:
     packed = packed or {}
     with Uncollected():
         head, tensors = encode_head(document, {key: len(pieces) for key, pieces in packed.items()})
-        pieces = [piece for one in tensors for piece in packed.get(id(one)) or _cut(_in_memory(one).data)]
+        # Nothing is looked up where nothing is packed: there may be many tensors.
+        pieces = [piece for one in tensors for piece in (packed and packed.get(id(one))) or _cut(_in_memory(one).data)]
         array_header = table.array_header(len(pieces))
         at = len(head) + len(array_header)
         segments = []
         for piece in pieces:
-            stored = piece[0].nbytes
-            header = table.segment_header(at, stored)
-            segments.append(Segment(at, header, *piece))
-            at += len(header) + stored
+            data, raw_bytes, codec = piece if isinstance(piece, Piece) else (piece, piece.nbytes, CODEC_NONE)
+            header = table.segment_header(at, data.nbytes)
+            segments.append(Segment(at, header, data, raw_bytes, codec))
+            at += len(header) + data.nbytes
         return Layout(head, array_header, tuple(segments), at)
 
 
@@ -160,13 +161,10 @@ def _in_memory(tensor: object) -> Tensor:
     return tensor
 
 
-def _cut(data: memoryview) -> Iterable[tuple[memoryview, int, int]]:
-    """The fields of `Piece`, which is not made: there may be many."""
-    size = data.nbytes
-    if size <= SEGMENT_BYTES:
-        return ((data, size, CODEC_NONE),)  # nearly always: no view of a view, no generator
-    cut = (data[start : start + SEGMENT_BYTES] for start in range(0, size, SEGMENT_BYTES))
-    return ((one, one.nbytes, CODEC_NONE) for one in cut)
+def _cut(data: memoryview) -> Iterable[memoryview]:
+    if data.nbytes <= SEGMENT_BYTES:
+        return (data,)  # nearly always, and there may be many: no view of a view, no generator
+    return (data[start : start + SEGMENT_BYTES] for start in range(0, data.nbytes, SEGMENT_BYTES))
 
 
 def _trailer(head: bytes, packed: bytes, table_offset: int) -> table.Trailer:

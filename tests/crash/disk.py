@@ -109,10 +109,14 @@ class Disk:
         self.acknowledged.append((operation.other, self.live[operation.path]))
 
     def _give_up(self, _):
-        """Takes out of what has to survive whatever has no name but such as are replaced by whoever asks for them."""
+        """Takes out of what has to survive whatever has no name but such as are replaced by whoever asks for them.
+
+        What was deleted, and told to be, goes too: nothing newer is left now that would stand for it.
+        """
         kept = {one for path, one in self.live.items() if not os.path.basename(path).startswith(("latest.", "best_"))}
         self.given_up |= {one for one in self.live.values() if isinstance(one, int)} - kept
-        self.acknowledged = [one for one in self.acknowledged if one[1] not in self.given_up]
+        gone = {*self.given_up, *(one for one in self.deleted.values() if one not in self.live.values())}
+        self.acknowledged = [one for one in self.acknowledged if one[1] not in gone]
 
     def _tell_deleted(self, operation):
         self.deleted[operation.path] = self._left[operation.path]

@@ -125,8 +125,9 @@ class Tally:
         self.breaches += other.breaches
 
     def conclude(self, lane, floor, record_property):
-        record_property("breaches", self.breaches[:20])
-        conclude(Lane(lane, self.kills, len(self.different), 0, len(self.breaches), floor), record_property)
+        detail = {f"breach {number}": breach for number, breach in enumerate(self.breaches[:20], start=1)}
+        done = Lane(lane, self.kills, len(self.different), 0, len(self.breaches), floor, detail=detail)
+        conclude(done, record_property)
 
 
 def hunt_down(number, kills, folder):
