@@ -54,12 +54,17 @@ strace: # which shows that nothing goes around the storage, and is one of two wa
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq strace >/dev/null; } \
 	    || echo "strace is missing and cannot be installed here: the lane A' will fail, and one measurement of inspect is left out"
 
+.PHONY: file-systems
+file-systems: # of which the lane C takes the power away
+	@{ command -v mkfs.ext4 && command -v mkfs.xfs && command -v losetup; } >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq e2fsprogs xfsprogs mount >/dev/null; } \
+	    || echo "mkfs.ext4, mkfs.xfs or losetup is missing and cannot be installed here: the lane C says what it leaves out"
+
 .PHONY: chromium
 chromium: # in which the tests look at the page of results
 	@command -v chromium >/dev/null || { test "$$(id -u)" = 0 && apt-get update -qq && apt-get install -yqq chromium >/dev/null; } \
 	    || echo "chromium is missing and cannot be installed here: the page of results is not looked at"
 
-test: strace chromium lint conformance ## everything: lint, types, specification, conformance of both ports, tests
+test: strace file-systems chromium lint conformance ## everything: lint, types, specification, conformance of both ports, tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 .PHONY: torture-resume
@@ -71,7 +76,7 @@ failures: $(INSTALLED) ## kill and fail runs in every way of the failure contrac
 	@TENUTO_WRITE_PAGE=1 $(BIN)/python -m pytest -q tests/test_failure_matrix.py && grep '^|' docs/reference/failures.md
 
 .PHONY: torture torture-show
-torture: strace $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; about two hours on two cores
+torture: strace file-systems $(INSTALLED) ## every lane in its long size, with its floors: build/torture.json; about two hours on two cores
 	@TENUTO_TORTURE=1 $(BIN)/python -m pytest -v -n 2 --dist worksteal tests/crash
 
 torture-show: $(INSTALLED) ## take one fsync out of the save protocol, in three places, and see what is found

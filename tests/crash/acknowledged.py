@@ -6,6 +6,7 @@ from crash.dying import digest_of
 from tenuto.reference.checkpoint.files import verify_checkpoint
 from tenuto.reference.checkpoint.ledger import read_entry, read_ledger
 from tenuto.reference.checkpoint.newest import find_latest_checkpoint
+from tenuto.reference.errors import CheckpointError
 
 NOTHING = ""  # in place of a digest: no file has the name
 
@@ -71,7 +72,10 @@ def damaged(folder):
 
 
 def _is_whole(path):
-    return verify_checkpoint(path).is_canonical
+    try:
+        return verify_checkpoint(path).is_canonical
+    except CheckpointError:
+        return False
 
 
 def temporaries(folder):

@@ -16,12 +16,14 @@ from pathlib import Path
 from crash.acknowledged import Acknowledged, damaged, temporaries
 from crash.dying import Dying
 from crash.lives import EPOCHS, SCENARIOS, live, live_to_the_end
+from crash.power import filesystem
 from crash.record import Lane, conclude
 from crash.seam import remembering, through
 from tenuto.reference.checkpoint.compare import digest
 from tenuto.reference.checkpoint.files import read_checkpoint
 from tenuto.reference.checkpoint.newest import find_latest_checkpoint
-from tenuto.reference.errors import TrainingInterrupted
+from tenuto.reference.checkpoint.storage import PosixStorage
+from tenuto.reference.errors import CheckpointError, TrainingInterrupted
 
 KILLS = 8  # in a session, at most
 
@@ -34,15 +36,18 @@ class Session:
         folder: Where.
         seed: Of the moments of the kills.
         length: How many operations, and how many seconds, a life after the first has at most before it is killed.
+        settle: Called after each life, before anything is looked at: power may fail then.
+        place: On what the folder lies, where that matters.
 
     Attributes:
         kills: The moments of all kills so far.
         breaches: What was wrong, each with the moments that led to it.
     """
 
-    def __init__(self, work, folder, seed, length):
-        self.work, self.folder, self.length = work, str(folder), length
-        self.title = f"{work.__self__.name}, seed {seed}"
+    def __init__(self, work, folder, seed, length, settle=lambda: None, place=""):
+        self.work, self.folder, self.length, self._settle = work, str(folder), length, settle
+        self.name = work.__self__.name + place
+        self.title = f"{self.name}, seed {seed}"
         self.promised, self.moments = Acknowledged(), random.Random(self.title)
         self.kills, self.breaches = [], []
 
@@ -63,10 +68,17 @@ class Session:
                 moment = {"seconds": self.moments.uniform(0.0, seconds)}
         for _ in range(2 * EPOCHS):  # an ending of the scenario ends a life, too
             self._note_wrong(live_to_the_end(self.work, self.folder, self.promised.hear))
-            if _epoch(self.folder) == EPOCHS:
+            if self._is_done():
                 break
         self._note([f"damaged: {name}" for name in damaged(self.folder)])
         self._note([f"left behind: {name}" for name in temporaries(self.folder)])
+
+    def _is_done(self):
+        try:
+            return _epoch(self.folder) == EPOCHS
+        except CheckpointError as error:
+            self._note([f"nothing to go on from: {error}"])
+            return True
 
     def _is_killed(self, moment):
         """Lives until a moment; returns whether it came."""
@@ -76,6 +88,7 @@ class Session:
 
     def _note_wrong(self, ended, moment=None):
         """Notes what is wrong with the folder after a life, and if it ended as none may."""
+        self._settle()
         self._note(self.promised.breaches(self.folder), moment)
         if ended not in {0, -signal.SIGKILL}:
             self._note([f"a life ended with {ended}"], moment)
@@ -114,8 +127,7 @@ class Tally:
     def add(self, session):
         """Counts what one session came to."""
         self.kills += len(session.kills)
-        name = session.work.__self__.name
-        self.different.update((name, *session.kills[: n + 1]) for n in range(len(session.kills)))
+        self.different.update((session.name, *session.kills[: n + 1]) for n in range(len(session.kills)))
         self.breaches += session.breaches
 
     def take(self, other):
@@ -149,19 +161,42 @@ def hunt_down_training(number, kills, folder):
     return _hold(SCENARIOS[number].train, kills, Path(folder), (250, 0.06), is_training=True)
 
 
-def _hold(work, kills, folder, length, *, is_training):
+def cut_power(number, kills, folder, kind):
+    """As `hunt_down`, on a file system of its own, which loses its power after every life, killed or not.
+
+    Args:
+        number: Of the scenario.
+        kills: How many.
+        folder: In which the file system is made.
+        kind: A `Kind` of it.
+
+    Raises:
+        NotAllowedError: The machine does not allow it.
+    """
+    work = SCENARIOS[number].save
+    with filesystem(Path(folder) / f"{number} {kind}", kind) as own:
+        return _hold(work, kills, own.folder, (150, 0.03), is_training=False, settle=own.cut, place=f", {kind}")
+
+
+def _hold(work, kills, folder, length, *, is_training, settle=lambda: None, place=""):
     tally, home = Tally(), folder / f"{work.__name__} {work.__self__.name}"
     with _lean():
         expected, operations = uninterrupted(work, home)
-        shutil.rmtree(home)
+        _clear(home)
         for seed in itertools.takewhile(lambda _: len(tally.different) < kills, itertools.count()):
-            session = Session(work, home, seed, length)
+            session = Session(work, home, seed, length, settle, place)
             session.run(first=1 + seed * 37 % operations)  # 37 and most counts share no factor: all are met in time
             if is_training:
                 session.compare(expected)
             tally.add(session)
-            shutil.rmtree(home)
+            _clear(home)
     return tally
+
+
+def _clear(home):
+    """Removes a folder for good: what comes back with the power would be of no save of the next session."""
+    shutil.rmtree(home)
+    PosixStorage().sync_folder(str(home.parent))
 
 
 @contextmanager
