@@ -58,7 +58,7 @@ def test_memory_that_the_last_capture_had_no_need_of_is_given_back():
     for size in (LARGE, 2 * LARGE, 2 * LARGE):
         buffers.begin().copy(torch.zeros(size))
         gc.collect()
-    assert list(buffers._free) == [8 * LARGE]
+    assert list(buffers._free) == [(8 * LARGE, False)]
 
 
 @pytest.mark.req("CPC-ASYNC-001", "CPC-ASYNC-002")

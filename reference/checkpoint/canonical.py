@@ -226,7 +226,8 @@ class _Builder:
         known = self._numbers.get(id(tensor))
         if known is None:
             first = self._next_segment
-            self._next_segment += (self._cuts and self._cuts.get(id(tensor))) or segment_count(tensor.size_bytes)  # as in `lay_out`
+            packed = self._cuts and self._cuts.get(id(tensor))
+            self._next_segment += packed or segment_count(tensor.size_bytes)
             if self._next_segment > SEGMENT_LIMIT:
                 raise _refuse(
                     "segment_limit", f"{path}: more than {SEGMENT_LIMIT} segments; expected at most that many"
