@@ -7,14 +7,19 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from types import MappingProxyType
 
 import msgpack
 import numpy as np
 import pytest
+import xxhash
+from attrs import evolve
 
 from tenuto.callbacks.checkpoint import CheckpointCallback
 from tenuto.conformance_tests.oracle import zstd_frames as frames
-from tenuto.conformance_tests.oracle.families.compressed import vectors
+from tenuto.conformance_tests.oracle.families.compressed import SHORT, ZEROS, vectors
+from tenuto.conformance_tests.oracle.frame import Row, frame
+from tenuto.conformance_tests.oracle.tree import make
 from tenuto.reference.checkpoint import (
     Document,
     Store,
@@ -25,13 +30,14 @@ from tenuto.reference.checkpoint import (
     verify_checkpoint,
 )
 from tenuto.reference.checkpoint.compare import digest, first_difference
-from tenuto.reference.checkpoint.files import read_tensors
+from tenuto.reference.checkpoint.files import open_file, read_tensors
 from tenuto.reference.checkpoint.store import write_checkpoint
 from tenuto.reference.errors import CheckpointError
 from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings
 
 MIB = 1 << 20
+ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
 CUT = 16 * MIB
 
 
@@ -74,6 +80,28 @@ def test_the_document_is_the_same_and_the_file_smaller(both):
     assert (document.head["requires"], document.canonical) == ([], False)
     assert document.head["model_state"]["a"] is document.head["model_state"]["b"]
     document.head["model_state"]["a"].data[0] = 1  # as views of a mapped file can be written
+
+
+@pytest.mark.req("CKPT-ZSTD-005")
+def test_tensors_are_found_in_every_kind_of_tree_and_under_every_name(both):
+    paths = both(
+        **{"a.b": zeros(5000), "a": {"b": zeros(6000)}, "t": (zeros(7000),), "m": MappingProxyType({"x": zeros(8000)})}
+    )
+    assert rows(paths[1]) == [(1, 6000), (1, 5000), (1, 8000), (1, 7000)]
+    assert digest(read_checkpoint(paths[1])) == digest(read_checkpoint(paths[0]))
+    for verify in (True, False):
+        with open_file(paths[1]) as opened:
+            assert digest(opened.document(verify=verify)) == digest(read_checkpoint(paths[0]))
+
+
+@pytest.mark.req("CKPT-LIM-002")
+def test_what_is_refused_is_refused_before_anything_is_compressed(tmp_path, make_document, monkeypatch):
+    monkeypatch.setattr(packing, "compressed", lambda _: pytest.fail("compressed"))
+    tree = zeros(5000)
+    for _ in range(5000):
+        tree = [tree]
+    with pytest.raises(CheckpointError, match="depth_limit"):
+        write_checkpoint(tmp_path / "a.ckpt", make_document(model_state=[zeros(5000), tree]), compression="zstd")
 
 
 @pytest.mark.req("CKPT-ZSTD-001", "CKPT-ZSTD-005")
@@ -220,13 +248,44 @@ def test_verifying_looks_into_what_is_compressed(tmp_path):
         verify_checkpoint(tmp_path / "a.ckpt")
 
 
+@pytest.mark.req("CKPT-FRAME-004", "CKPT-ZSTD-003")
+def test_no_segment_is_counted_twice_where_some_tensors_are_read(tmp_path):
+    """Rows that name the same bytes again would ask for any amount of memory."""
+    one = frame({**make(model_state=[ZEROS, evolve(ZEROS)]), "requires": ["zstd"]})
+    first = Row(len(one.head) + -(len(one.head) + 6) % 64 + 6, len(SHORT), 1000, 1, xxhash.xxh64_intdigest(SHORT))
+    lying = evolve(one, segments=(SHORT, b""), rows={0: first, 1: first})
+    (tmp_path / "a.ckpt").write_bytes(lying.build())
+    with pytest.raises(CheckpointError, match="bad_framing"):
+        read_tensors(tmp_path / "a.ckpt", ["model_state[0]"])
+
+
+class NoMemory:
+    """What the library says when the system has none, which no limit brings about in the same place twice."""
+
+    ZstdError = type("ZstdError", (Exception,), {})
+
+    def __getattr__(self, name):
+        if name == "compress":
+            raise self.ZstdError("Unable to compress Zstandard data: Allocation error : not enough memory")
+        if name == "ZstdDecompressor":
+            raise self.ZstdError("Unable to create ZSTD_DCtx instance.")
+        return getattr(compression.import_module(ZSTD), name)
+
+
+def test_no_memory_is_not_taken_for_damage(monkeypatch):
+    monkeypatch.setattr(compression, "_zstd", NoMemory)
+    with pytest.raises(MemoryError):
+        compression.compressed(memoryview(bytes(5000)))
+    with pytest.raises(MemoryError):
+        compression.decompressed(0, memoryview(SHORT), 1000)
+
+
 def test_the_format_is_read_by_the_plain_libraries(both):
     """What the guide says: msgpack and any zstd read a compressed file."""
     path = both(a=zeros(5000))[1]
     top = msgpack.unpackb(path.read_bytes(), strict_map_key=False)
     stored = top["segment_table"][0][1]
-    zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
-    assert zstd.decompress(top["segments"][0][-stored:]) == bytes(5000)
+    assert import_module(ZSTD).decompress(top["segments"][0][-stored:]) == bytes(5000)
 
 
 def test_a_document_cannot_require_what_the_writer_decides(make_document, tmp_path):

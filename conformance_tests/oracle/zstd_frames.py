@@ -80,3 +80,11 @@ def padded(frame: bytes, total: int, *, magic: bytes = SKIPPABLE, fill: bytes = 
     """
     count = total - len(frame) - 8
     return frame + magic + count.to_bytes(4, "little") + fill * count
+
+
+def window(frame: bytes) -> int:
+    """The window of a frame in bytes, 0 for a single segment; RFC 8878, section 3.1.1.1.2."""
+    if frame[4] & 0x20:
+        return 0
+    base = 1 << (10 + (frame[5] >> 3))
+    return base + base // 8 * (frame[5] & 7)

@@ -17,11 +17,12 @@ from tenuto.conformance_tests.cases import SuiteError
 from tenuto.conformance_tests.judge import Judgement, fail
 from tenuto.conformance_tests.oracle.document import Json
 from tenuto.conformance_tests.oracle.frame import file, frame
-from tenuto.conformance_tests.oracle.zstd_frames import padded
+from tenuto.conformance_tests.oracle.zstd_frames import padded, window
 from tenuto.conformance_tests.scenarios.folder import Contents
 from tenuto.conformance_tests.scenarios.witness import NoCheckpointError, read_stored
 
 FEATURE = "zstd"
+LARGEST = 16_777_216  # bytes of a compressed segment, and of a window
 PAYS = 4096  # a tensor of so many equal bytes is compressed, whoever decides what pays
 
 
@@ -107,13 +108,14 @@ def _raw(number: int, stored: bytes, size: int) -> bytes:
     zstd = _library()
     try:
         frame_bytes = zstd.get_frame_size(stored)
-        declared = zstd.get_frame_info(stored).decompressed_size
-        raw: bytes = zstd.decompress(stored[:frame_bytes])
+        info = zstd.get_frame_info(stored)
+        raw: bytes = zstd.ZstdDecompressor().decompress(stored[:frame_bytes], LARGEST + 1)
     except zstd.ZstdError as error:
         raise NoCheckpointError(f"segment {number}: {error}") from error
     alone, least = stored[:frame_bytes], -(-size // 100)
     expected = alone if frame_bytes >= least else padded(alone, max(frame_bytes + 8, least))
-    if stored != expected or not declared == len(raw) == size or len(stored) >= size:
+    fits = info.decompressed_size == len(raw) == size <= LARGEST and window(stored) <= LARGEST
+    if stored != expected or not fits or info.dictionary_id or len(stored) >= size:
         raise NoCheckpointError(f"segment {number}: {len(stored)} bytes for {size} (CKPT-ZSTD-002 to CKPT-ZSTD-004)")
     return raw
 

@@ -5,6 +5,7 @@ The library is an extra: Python has it from 3.14 on, an older one has it from `b
 
 from __future__ import annotations
 
+import re
 import sys
 from functools import cache
 from importlib import import_module
@@ -19,6 +20,7 @@ __all__ = ["MISSING", "compressed", "decompressed", "is_available"]
 MISSING: Final = "expected the extra zstd: pip install 'tenuto[zstd]'"
 _MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _PADDING_MAGIC: Final = b"\x50\x2a\x4d\x18"
+_NO_MEMORY: Final = re.compile("not enough memory|Unable to create")
 _LEVEL: Final = 3
 
 
@@ -41,9 +43,16 @@ def compressed(raw: memoryview) -> bytes | None:
     Args:
         raw: 1 byte to `COMPRESSED_BYTES` bytes.
 
+    Raises:
+        MemoryError: There is none.
+
     Spec: CKPT-ZSTD-002 to CKPT-ZSTD-005.
     """
-    frame: bytes = _zstd().compress(raw, _LEVEL)
+    zstd = _zstd()
+    try:
+        frame: bytes = zstd.compress(raw, _LEVEL)
+    except zstd.ZstdError as error:  # there is nothing else that can go wrong with good bytes
+        raise MemoryError(f"compressing {raw.nbytes} bytes: {error}") from error
     stored = frame + _padding(len(frame), raw.nbytes)
     return stored if len(stored) * 10 <= raw.nbytes * 9 else None
 
@@ -70,6 +79,7 @@ def decompressed(number: int, stored: memoryview, raw_bytes: int) -> bytes:
 
     Raises:
         CheckpointError: `bad_compressed_segment`.
+        MemoryError: There is none.
 
     Spec: CKPT-ZSTD-002, CKPT-ZSTD-004, CKPT-ZSTD-006.
     """
@@ -88,6 +98,8 @@ def decompressed(number: int, stored: memoryview, raw_bytes: int) -> bytes:
             )
         return _decoded(zstd, number, stored[:frame_bytes], raw_bytes)
     except zstd.ZstdError as error:
+        if _NO_MEMORY.search(str(error)):  # which says nothing about the file
+            raise MemoryError(f"decoding {raw_bytes} bytes: {error}") from error
         raise _bad(number, f"{error}; expected a zstd frame of {raw_bytes} bytes") from error
 
 

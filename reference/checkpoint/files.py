@@ -123,8 +123,8 @@ def read_checkpoint(path: str | os.PathLike[str], *, verify: bool = True, ops: S
         ops: The storage to read through.
 
     Returns:
-        The document; its tensors are private, writable views of the mapped file: no copy is made, and writing to one
-        changes no file.
+        The document; its tensors are private, writable views of the mapped file: no copy is made, but of what is
+        compressed or cut, and writing to one changes no file.
 
     Raises:
         CheckpointError: The code of the first check that fails.

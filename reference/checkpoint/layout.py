@@ -10,7 +10,7 @@ from attrs import frozen
 from tenuto.reference.checkpoint import table
 from tenuto.reference.checkpoint.canonical import encode_head
 from tenuto.reference.checkpoint.constants import CODEC_NONE, SEGMENT_BYTES
-from tenuto.reference.checkpoint.packing import Packed, Piece
+from tenuto.reference.checkpoint.packing import Piece, pack_tensors
 from tenuto.reference.checkpoint.tree import Document, Tensor, refuse
 from tenuto.reference.checkpoint.uncollected import Uncollected
 
@@ -69,21 +69,23 @@ class Part:
     hashed: range
 
 
-def lay_out(document: Document, packed: Packed | None = None) -> Layout:
+def lay_out(document: Document, *, is_compressing: bool = False) -> Layout:
     """Encodes the head and finds the place of every segment.
 
     Args:
         document: Its tensors are borrowed.
-        packed: Tensors of it that are compressed, from `pack_tensors`.
+        is_compressing: Whether tensors are compressed for which that pays; what has to be refused is refused before.
 
     Raises:
-        CheckpointError: Whatever `encode_head` refuses, phase `encode`.
+        CheckpointError: Whatever `encode_head` and `pack_tensors` refuse, phase `encode`.
 
-    Spec: CKPT-SEG-001 to CKPT-SEG-003.
+    Spec: CKPT-SEG-001 to CKPT-SEG-003, CKPT-ZSTD-005.
     """
-    packed = packed or {}
     with Uncollected():
-        head, tensors = encode_head(document, {key: len(pieces) for key, pieces in packed.items()})
+        head, tensors = encode_head(document)
+        packed = pack_tensors(map(_in_memory, tensors)) if is_compressing else {}
+        if packed:
+            head, tensors = encode_head(document, {key: len(pieces) for key, pieces in packed.items()})
         # Nothing is looked up where nothing is packed: there may be many tensors.
         pieces = [piece for one in tensors for piece in (packed and packed.get(id(one))) or _cut(_in_memory(one).data)]
         array_header = table.array_header(len(pieces))

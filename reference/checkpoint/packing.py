@@ -1,14 +1,14 @@
-"""Which tensors of a document are compressed, and into what. Pure; on several threads where there is much to do."""
+"""Which tensors are compressed, and into what. Pure; on several threads where there is much to do."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import Final, NamedTuple, TypeAlias
 
 from tenuto.reference.checkpoint.compression import MISSING, compressed, is_available
 from tenuto.reference.checkpoint.constants import CODEC_NONE, CODEC_ZSTD, COMPRESSED_BYTES
-from tenuto.reference.checkpoint.tree import Document, Tensor, refuse, tensors_of
+from tenuto.reference.checkpoint.tree import Tensor, refuse
 from tenuto.reference.checkpoint.workers import PARALLEL_BYTES, THREADS, run_tasks
 
 __all__ = ["Packed", "Piece", "pack_tensors"]
@@ -28,14 +28,14 @@ class Piece(NamedTuple):
 Packed: TypeAlias = "dict[int, list[Piece]]"  # by the id of a tensor; of those alone that are compressed
 
 
-def pack_tensors(document: Document) -> Packed:
-    """Compresses the tensors of a document for which it pays.
+def pack_tensors(tensors: Iterable[Tensor]) -> Packed:
+    """Compresses the tensors for which it pays.
 
     Whether it does is tried on a sample of each large segment: noise is left as it is, quickly, and can still be
     mapped.
 
     Args:
-        document: Its tensors are borrowed.
+        tensors: Borrowed; each once.
 
     Returns:
         Their segments, by the id of the tensor. They are all in memory until the file is written.
@@ -47,12 +47,10 @@ def pack_tensors(document: Document) -> Packed:
     """
     if not is_available():
         raise refuse("unsupported_feature", f"compression: no zstd here; {MISSING}", phase="encode")
-    found = {id(one): one for _, one in tensors_of(document.head) if isinstance(one, Tensor)}
-    cut = {key: list(_cut(one.data)) for key, one in found.items() if one.size_bytes >= _BYTES_MIN}
-    made: Packed = {key: [Piece(raw, raw.nbytes, CODEC_NONE) for raw in pieces] for key, pieces in cut.items()}
+    large = [one for one in tensors if one.size_bytes >= _BYTES_MIN]
+    made: Packed = {id(one): [Piece(raw, raw.nbytes, CODEC_NONE) for raw in _cut(one.data)] for one in large}
     tasks = (partial(_pack, pieces, at) for pieces in made.values() for at in range(len(pieces)))
-    total = sum(found[key].size_bytes for key in made)
-    run_tasks(tasks, THREADS if total >= PARALLEL_BYTES else 1)
+    run_tasks(tasks, THREADS if sum(one.size_bytes for one in large) >= PARALLEL_BYTES else 1)
     return {key: pieces for key, pieces in made.items() if any(piece.codec == CODEC_ZSTD for piece in pieces)}
 
 

@@ -143,8 +143,7 @@ class OpenedCheckpoint:
     def _compare(self, number: int, digest: int) -> None:
         if digest != self.rows[number].xxh64:
             raise refuse(
-                "segment_digest_mismatch",
-                f"segment {number}: other bytes than were written; expected its xxh64",
+                "segment_digest_mismatch", f"segment {number}: other bytes than were written; expected its xxh64"
             )
 
     def _stored(self, number: int) -> memoryview:
@@ -169,7 +168,8 @@ class OpenedCheckpoint:
         if verify:
             self._check_digests(range(len(self.rows)))
         plain: dict[str, Tree] = {**self.head, "requires": []}  # compression belongs to the file
-        unpacked = unpack(self.source, self.rows, dict(_stored_in(plain)).values()) if self.head["requires"] else {}
+        stored = (one for _, one in _stored_in(plain)) if self.head["requires"] else ()
+        unpacked = unpack(self.source, self.rows, stored)
         made: dict[int, Tensor] = {}
 
         def load(stored: Tensor | StoredTensor) -> Tree:
@@ -191,10 +191,11 @@ class OpenedCheckpoint:
 
         Raises:
             KeyError: No tensor of the file has the path.
-            CheckpointError: `segment_digest_mismatch` or `bad_compressed_segment`.
+            CheckpointError: `bad_framing`, `segment_digest_mismatch` or `bad_compressed_segment`.
 
         Spec: CKPT-READ-004, CKPT-SEG-008.
         """
+        sum(1 for _ in self._frame(self.trailer.head_length))  # which compares every offset: no segment counts twice
         found = dict(_stored_in(self.head))
         wanted = {path: found[path] for path in paths}
         if verify:

@@ -19,7 +19,6 @@ from attrs import field, frozen
 from tenuto.reference.checkpoint import files
 from tenuto.reference.checkpoint.gathering import write_pieces
 from tenuto.reference.checkpoint.layout import Layout, lay_out
-from tenuto.reference.checkpoint.packing import pack_tensors
 from tenuto.reference.checkpoint.parallel_writing import write_layout
 from tenuto.reference.checkpoint.refusals import write_refusal
 from tenuto.reference.checkpoint.storage import PosixStorage, StorageOps
@@ -70,8 +69,9 @@ class Store:
 
         Spec: STORE-SAVE-002 to STORE-SAVE-008.
         """
-        packed = pack_tensors(document) if self.is_compressing else None
-        layout = lay_out(document, packed)  # refusals of the document come before any file is made
+        layout = lay_out(
+            document, is_compressing=self.is_compressing
+        )  # refusals of the document come before any file is made
         return self._put(name, partial(self._fill, layout), lambda made: files.verify_checkpoint(made, self.ops))
 
     def export(self, name: str, data: bytes) -> str:

@@ -118,9 +118,7 @@ def diff(
 
 def recode(
     source: Annotated[Path, typer.Argument(metavar="IN", help="A checkpoint.")],
-    target: Annotated[
-        Path, typer.Argument(metavar="OUT", help="Where the canonical form goes; replaced if it exists.")
-    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Where the new file goes; replaced if it exists.")],
     strip_origin: Annotated[bool, typer.Option("--strip-origin", help="Empty metadata.origin.")] = False,
     zstd: Annotated[bool, typer.Option("--zstd", help="Compress the tensors for which that pays.")] = False,
 ) -> None:
