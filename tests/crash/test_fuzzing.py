@@ -43,7 +43,7 @@ def test_the_fuzzer_finds_a_decoder_that_lets_an_error_through(monkeypatch):
     """What it is for: the reference with one check taken out."""
     from tenuto.reference.checkpoint import reader
 
-    def careless(data):
+    def careless(data, **_):
         return b"".join(bytes([byte]) for byte in data)[0:1] and data.tobytes().index(b"\x0b") and ()
 
     monkeypatch.setattr(reader.table, "parse_table", careless)

@@ -53,7 +53,7 @@ def readable() -> list[Vector]:
     ]
     words = _of(PLAIN, {2: z.TEXT_FRAME})
     found.append(alternative(107, "a zstd frame: entropy coding", "ZSTD-002", PLAIN, words))
-    found.append(alternative(108, "requires zstd, nothing compressed", "ZSTD-001", PLAIN, _of(PLAIN, {})))
+    found.append(alternative(108, "requires zstd, nothing compressed", "ZSTD-001 ZSTD-007", PLAIN, _of(PLAIN, {})))
     many = z.zstd(4096, z.repeated(0, 4096))  # 13 bytes, where 41 are asked for
     sevens = z.zstd(1200, z.repeated(7, 1200), size_bytes=2)  # 11 bytes, where 12 are asked for
     exactly = z.zstd(1200, z.repeated(7, 1200), size_bytes=2, window=1 << 3)
@@ -84,10 +84,12 @@ def tables() -> list[Vector]:
         )
         for index, (title, one) in enumerate(rows)
     ]
-    found.append(
-        invalid(484, "unsupported_codec", "requires zstd, codec 2", "SEG-006", _with(base, evolve(row, codec=2)))
-    )
-    return found
+    unnamed = evolve(frame(make(model_state=[ZEROS])), segments=(SHORT,), raw_bytes={0: 1000})
+    return [
+        *found,
+        invalid(484, "unsupported_codec", "requires zstd, codec 2", "SEG-006", _with(base, evolve(row, codec=2))),
+        invalid(485, "unsupported_codec", "a compressed segment, and requires is empty", "ZSTD-001 SEG-006", unnamed),
+    ]
 
 
 def _with(base: Frame, row: Row) -> Frame:
