@@ -2,7 +2,6 @@ import re
 import subprocess
 import sys
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from tenuto.conformance_tests.oracle.tree import DTYPE_BYTES, HEAD_KEYS, Documen
 from tenuto.conformance_tests.oracle.vector import Vector
 from tenuto.conformance_tests.plan import all_cases
 from tenuto.conformance_tests.protocol import parse_json
+from tenuto.conformance_tests.scenarios.compressed import zstd_library
 
 CKPT = spec_folder() / "vectors" / "ckpt"
 TESTED_ELSEWHERE = {"io_error": "no regular file fails to be read without help of the operating system"}
@@ -141,8 +141,7 @@ class Witness:
         stored, raw, codec = self.top["segment_table"][number][1:4]
         data: bytes = self.top["segments"][number][-stored:]
         if codec == 1:
-            zstd = import_module("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
-            data = zstd.decompress(data)
+            data = zstd_library().decompress(data)
         assert len(data) == raw
         return data
 

@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from importlib import import_module
 from types import MappingProxyType
 
 import msgpack
@@ -20,6 +19,7 @@ from tenuto.conformance_tests.oracle import zstd_frames as frames
 from tenuto.conformance_tests.oracle.families.compressed import SHORT, ZEROS, vectors
 from tenuto.conformance_tests.oracle.frame import Row, frame
 from tenuto.conformance_tests.oracle.tree import make
+from tenuto.conformance_tests.scenarios.compressed import zstd_library
 from tenuto.reference.checkpoint import (
     Document,
     Store,
@@ -37,7 +37,7 @@ from tenuto.reference.trainer.loop import Trainer
 from tenuto.reference.workload import ReferenceWorkload, WorkloadSettings
 
 MIB = 1 << 20
-ZSTD = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
+ZSTD = zstd_library()
 CUT = 16 * MIB
 
 
@@ -269,7 +269,7 @@ class NoMemory:
             raise self.ZstdError("Unable to compress Zstandard data: Allocation error : not enough memory")
         if name == "ZstdDecompressor":
             raise self.ZstdError("Unable to create ZSTD_DCtx instance.")
-        return getattr(compression.import_module(ZSTD), name)
+        return getattr(ZSTD, name)
 
 
 def test_no_memory_is_not_taken_for_damage(monkeypatch):
@@ -285,7 +285,7 @@ def test_the_format_is_read_by_the_plain_libraries(both):
     path = both(a=zeros(5000))[1]
     top = msgpack.unpackb(path.read_bytes(), strict_map_key=False)
     stored = top["segment_table"][0][1]
-    assert import_module(ZSTD).decompress(top["segments"][0][-stored:]) == bytes(5000)
+    assert ZSTD.decompress(top["segments"][0][-stored:]) == bytes(5000)
 
 
 def test_a_document_cannot_require_what_the_writer_decides(make_document, tmp_path):

@@ -5,7 +5,6 @@ Spec: section 14 of 40-ckpt-format.md, CPC-SET-007, CONF-VERDICT-007.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -28,23 +27,24 @@ PAYS = 4096  # a tensor of so many equal bytes is compressed, whoever decides wh
 
 def is_asked_for(*scenarios: Mapping[str, Json]) -> bool:
     """Returns whether a scenario, or one of several, asks for compression."""
-    return f'"compression": "s:{FEATURE}"' in json.dumps(scenarios)
+    return any(without_setting(scenario) != scenario for scenario in scenarios)
 
 
-def without_setting(scenario: Mapping[str, Json]) -> dict[str, Json]:
+def without_setting(scenario: Mapping[str, Json]) -> dict[str, Any]:
     """Returns the scenario that leads to the same, but for the form of the files: what the oracle foretells.
 
     Spec: CPC-SET-007.
     """
-    text = json.dumps(scenario)
-    for setting in (
-        f'"compression": "s:{FEATURE}", ',
-        f', "compression": "s:{FEATURE}"',
-        f'"compression": "s:{FEATURE}"',
-    ):
-        text = text.replace(setting, "")
-    made: dict[str, Json] = json.loads(text)
-    return made
+    found: dict[str, Any] = {**scenario}
+    found["callbacks"] = [_uncompressed_callback(one) for one in found["callbacks"]]
+    return found
+
+
+def _uncompressed_callback(callback: dict[str, Any]) -> dict[str, Any]:
+    settings = callback.get("checkpoint", {})
+    if settings.get("compression") != f"s:{FEATURE}":
+        return callback
+    return {**callback, "checkpoint": {key: value for key, value in settings.items() if key != "compression"}}
 
 
 def uncompressed(found: Contents, before: Contents, *, is_asked: bool) -> Contents | Judgement:
@@ -79,23 +79,20 @@ def plain_form(data: bytes) -> tuple[bytes, int]:
     """
     try:
         top: dict[str, Any] = msgpack.unpackb(data, ext_hook=msgpack.ExtType, strict_map_key=True)
-        rows, requires = top["segment_table"], top["requires"]
-    except (ValueError, KeyError, TypeError) as error:
+        segments = list(zip(top["segments"], top["segment_table"], strict=True))
+        left = max((row[2] for kept, row in segments if _is_even(kept, row)), default=0)
+        if top["requires"] != [FEATURE]:
+            return data, left
+        stored = [bytes(kept[-row[1] :]) for kept, row in segments]
+        sizes = {number: row[2] for number, (_, row) in enumerate(segments) if row[3]}
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise NoCheckpointError(f"{error!r}; expected a checkpoint") from error
-    if requires != [FEATURE]:
-        return data, max(
-            (row[2] for row, kept in zip(rows, top["segments"], strict=True) if _is_even(kept, row)), default=0
-        )
-    stored = [bytes(kept[-row[1] :]) for kept, row in zip(top["segments"], rows, strict=True)]
-    raw = [
-        _raw(number, one, row[2]) if row[3] else one for number, (one, row) in enumerate(zip(stored, rows, strict=True))
-    ]
+    raw = [_raw(number, one, sizes[number]) if number in sizes else one for number, one in enumerate(stored)]
     document = {**read_stored(data, raw), "requires": []}
-    sizes = {number: row[2] for number, row in enumerate(rows) if row[3]}
     proof = evolve(frame({**document, "requires": [FEATURE]}), segments=tuple(stored), raw_bytes=sizes).build()
     if proof != data or not sizes:
         raise NoCheckpointError("not the frame of its compressed segments, or none is compressed (CKPT-ZSTD-001)")
-    return file(document), max((row[2] for row, one in zip(rows, stored, strict=True) if _is_even(one, row)), default=0)
+    return file(document), left
 
 
 def _is_even(data: bytes, row: list[int]) -> bool:
@@ -105,7 +102,7 @@ def _is_even(data: bytes, row: list[int]) -> bool:
 
 def _raw(number: int, stored: bytes, size: int) -> bytes:
     """Returns what a segment holds; the padding behind its frame is compared."""
-    zstd = _library()
+    zstd = zstd_library()
     try:
         frame_bytes = zstd.get_frame_size(stored)
         info = zstd.get_frame_info(stored)
@@ -120,7 +117,8 @@ def _raw(number: int, stored: bytes, size: int) -> bytes:
     return raw
 
 
-def _library() -> Any:  # noqa: ANN401 - a module, whose name depends on the Python
+def zstd_library() -> Any:  # noqa: ANN401 - a module
+    """Returns the library, which has another name in each Python; raises `SuiteError` without it."""
     for name in ("compression.zstd", "backports.zstd"):
         try:
             return import_module(name)

@@ -69,9 +69,8 @@ class Store:
 
         Spec: STORE-SAVE-002 to STORE-SAVE-008.
         """
-        layout = lay_out(
-            document, is_compressing=self.is_compressing
-        )  # refusals of the document come before any file is made
+        # Refusals of the document come before any file is made.
+        layout = lay_out(document, is_compressing=self.is_compressing)
         return self._put(name, partial(self._fill, layout), lambda made: files.verify_checkpoint(made, self.ops))
 
     def export(self, name: str, data: bytes) -> str:

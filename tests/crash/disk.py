@@ -57,18 +57,12 @@ class State:
 
     def key(self):
         """Returns what two equal states have in common: names, what is linked with what, and bytes."""
-        numbers = {}
-        return tuple(
-            (
-                path,
-                *(
-                    (numbers.setdefault(one, len(numbers)), _digest(self.contents[one]))
-                    if isinstance(one, int)
-                    else (one,)
-                ),
-            )
-            for path, one in sorted(self.names.items(), key=lambda item: item[0])
-        )
+        numbers, found = {}, []
+        for path, one in sorted(self.names.items(), key=lambda item: item[0]):
+            is_file = isinstance(one, int)
+            number = numbers.setdefault(one, len(numbers)) if is_file else one
+            found.append((path, number, _digest(self.contents[one]) if is_file else None))
+        return tuple(found)
 
 
 @lru_cache(1 << 12)

@@ -60,6 +60,11 @@ class Lane:
         return f"lane {self.lane} [{self.size}]: {counts}, {skipped}, {self.failed:,} failed{detail}"
 
 
+def numbered(breaches):
+    """Returns the first breaches as lines of the detail of a lane."""
+    return {f"breach {number}": breach for number, breach in enumerate(breaches[:20], start=1)}
+
+
 def conclude(lane, record_property):
     """Notes what a lane did, and fails if that is less than its floor, or if a case failed.
 

@@ -17,7 +17,7 @@ from crash.acknowledged import Acknowledged, damaged, temporaries
 from crash.dying import Dying
 from crash.lives import EPOCHS, SCENARIOS, live, live_to_the_end
 from crash.power import filesystem
-from crash.record import Lane, conclude
+from crash.record import Lane, conclude, numbered
 from crash.seam import remembering, through
 from tenuto.reference.checkpoint.compare import digest
 from tenuto.reference.checkpoint.files import read_checkpoint
@@ -136,10 +136,10 @@ class Tally:
         self.different |= other.different
         self.breaches += other.breaches
 
-    def conclude(self, lane, floor, record_property):
-        detail = {f"breach {number}": breach for number, breach in enumerate(self.breaches[:20], start=1)}
-        done = Lane(lane, self.kills, len(self.different), 0, len(self.breaches), floor, detail=detail)
-        conclude(done, record_property)
+    def conclude(self, lane, floor, record_property, *, skipped=0, reason=""):
+        """Concludes a lane with what was counted; `skipped` kills were not made, for a reason."""
+        failed, detail = len(self.breaches), numbered(self.breaches)
+        conclude(Lane(lane, self.kills, len(self.different), skipped, failed, floor, reason, detail), record_property)
 
 
 def hunt_down(number, kills, folder):

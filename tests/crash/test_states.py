@@ -8,7 +8,7 @@ import pytest
 
 from crash.disk import Disk
 from crash.pool import spread
-from crash.record import Lane, conclude, is_long, sized
+from crash.record import Lane, conclude, is_long, numbered, sized
 from crash.recorder import Operation
 from crash.recovery import BreachError, check_end, check_files
 from crash.states import Findings, search
@@ -42,7 +42,7 @@ def test_after_a_crash_at_any_moment_no_acknowledged_checkpoint_is_lost(record_p
     detail = {f"last verb {verb}": counts[verb] for verb in (*VERBS, "twice")}
     detail |= {f"enumerated under the {model} model": count for model, count in found.executed.items()}
     executed, distinct = sum(found.executed.values()), len(found.distinct)
-    detail |= {f"breach {number}": breach for number, breach in enumerate(found.breaches[:20], start=1)}
+    detail |= numbered(found.breaches)
     conclude(Lane("A crash states", executed, distinct, 0, len(found.breaches), FLOOR, detail=detail), record_property)
     assert set(counts) == {*VERBS, "twice"}, "every verb has its states, and a crash in a recovery too"
 

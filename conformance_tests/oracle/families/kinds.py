@@ -90,10 +90,8 @@ def features() -> list[Vector]:
         ("two features", frame(make(requires=["pool", "zstd"]))),
     ]
     found = _numbered(245, "unsupported_feature", "FILE-009", [(f"requires {title}", data) for title, data in files])
-    return [
-        evolve(found[0], lacks=("zstd",)),
-        *found[1:],
-    ]  # what a port without the extension says to a file that has it
+    # The first is what a port without the extension says to a file that has it.
+    return [evolve(found[0], lacks=("zstd",)), *found[1:]]
 
 
 def _first_offset(base: Frame) -> int:
